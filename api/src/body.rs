@@ -1,0 +1,279 @@
+//! The JSON that leaves: the reservation and what its parts have in common (specification 2.6).
+
+use domain::cancellation::Cancellation;
+use domain::ids::{
+    CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId, TicketId,
+};
+use domain::reservation::{Action, Plan, PlanSeats, Reservation};
+use domain::time::Time;
+use domain::won::Won;
+use domain::words::{
+    Audience, CancellationState, Grade, Method, PaymentStatus, ReservationStatus, SeatKind,
+    SeatStatus, StatusReason, TicketStatus,
+};
+use serde::{Serialize, Serializer};
+use store::seats::AssignedSeat;
+use store::tickets::Ticket;
+use store::{Store, StoreError};
+
+pub(crate) const TIME_ZONE: &str = "Asia/Seoul";
+
+/// An instant as RFC 3339 in UTC with milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At(pub(crate) Time);
+
+impl Serialize for At {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let at = jiff::Timestamp::from_millisecond(self.0.as_millis()).unwrap_or_default();
+        serializer.collect_str(&format_args!("{at:.3}"))
+    }
+}
+
+/// An amount with its currency.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct M(pub(crate) Won);
+
+impl Serialize for M {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Money {
+            value: i64,
+            currency: &'static str,
+        }
+        Money { value: self.0.get(), currency: "KRW" }.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReservationBody {
+    id: ReservationId,
+    code: String,
+    customer_id: CustomerId,
+    showtime_id: ShowtimeId,
+    movie_title: String,
+    starts_at: At,
+    time_zone: &'static str,
+    grade: Grade,
+    admissions: Vec<AdmissionBody>,
+    party_size: u32,
+    amount: M,
+    plan: Option<PlanBody>,
+    pub(crate) status: ReservationStatus,
+    status_label: &'static str,
+    status_reason: Option<StatusReason>,
+    version: i64,
+    created_at: At,
+    deadline_at: Option<At>,
+    server_time: At,
+    allowed_actions: Vec<Action>,
+    payment: PaymentPart,
+    seats: Vec<SeatPart>,
+    tickets: Vec<TicketPart>,
+    cancellation: Option<CancellationBody>,
+    links: Links,
+    /// Only in answers to the report's form.
+    #[serde(flatten)]
+    pub(crate) report: Option<ReportPart>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReportPart {
+    pub(crate) customer_name: String,
+    pub(crate) movie_name: String,
+    pub(crate) reservation_status: &'static str,
+}
+
+#[derive(Serialize)]
+struct AdmissionBody {
+    r#type: Audience,
+    count: u32,
+}
+
+#[derive(Serialize)]
+struct PlanBody {
+    method: Method,
+    seats: PlanSeatsBody,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PlanSeatsBody {
+    Best(&'static str),
+    Ids(Vec<SeatId>),
+    Dropped(()),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentPart {
+    id: Option<PaymentAttemptId>,
+    status: PaymentStatus,
+    attempts_left: u32,
+    refunded: M,
+    estimated_at: Option<At>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatPart {
+    seat_id: SeatId,
+    number: String,
+    grade: Grade,
+    kind: SeatKind,
+    state: SeatStatus,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TicketPart {
+    id: TicketId,
+    code: String,
+    seat_number: String,
+    status: TicketStatus,
+}
+
+#[derive(Serialize)]
+pub(crate) struct CancellationBody {
+    id: CancellationId,
+    pub(crate) state: CancellationState,
+    reason: StatusReason,
+    percent: u8,
+    amount: M,
+    steps: Vec<StepBody>,
+}
+
+#[derive(Serialize)]
+struct StepBody {
+    name: &'static str,
+    state: &'static str,
+    at: Option<At>,
+}
+
+#[derive(Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    itself: String,
+}
+
+impl ReservationBody {
+    /// The row with its seats, tickets and cancellation; what cannot exist yet is not asked for.
+    pub(crate) async fn of(store: &Store, row: &Reservation) -> Result<Self, StoreError> {
+        let seats = match row.seats {
+            SeatStatus::None => Vec::new(),
+            _ => store.assigned_seats(&row.id).await?,
+        };
+        let tickets = match row.tickets {
+            TicketStatus::None => Vec::new(),
+            _ => store.tickets(&row.id).await?,
+        };
+        let cancellation = match row.reason {
+            None => None,
+            Some(_) => store.latest_cancellation(&row.id).await?,
+        };
+        let cancellation = cancellation.map(|undo| CancellationBody::of(&undo, row));
+        Ok(Self::put_together(row, &seats, tickets, cancellation, store.now()))
+    }
+
+    fn put_together(
+        row: &Reservation,
+        seats: &[AssignedSeat],
+        tickets: Vec<Ticket>,
+        cancellation: Option<CancellationBody>,
+        now: Time,
+    ) -> Self {
+        Self {
+            id: row.id.clone(),
+            code: row.code.clone(),
+            customer_id: row.customer_id.clone(),
+            showtime_id: row.showtime.showtime_id.clone(),
+            movie_title: row.showtime.movie_title.clone(),
+            starts_at: At(row.showtime.starts_at),
+            time_zone: TIME_ZONE,
+            grade: row.grade,
+            admissions: admissions(row),
+            party_size: row.party.size(),
+            amount: M(row.amount),
+            plan: row.plan.as_ref().map(plan),
+            status: row.status,
+            status_label: row.status.label(),
+            status_reason: row.reason,
+            version: row.version,
+            created_at: At(row.created_at),
+            deadline_at: row.deadline_at.map(At),
+            server_time: At(now),
+            allowed_actions: row.allowed_actions(now),
+            payment: PaymentPart {
+                id: row.attempt_id(),
+                status: row.payment_status(),
+                attempts_left: row.attempts_left,
+                refunded: M(row.refunded),
+                estimated_at: None,
+            },
+            seats: seats.iter().map(|seat| seat_part(seat, row)).collect(),
+            tickets: tickets.into_iter().map(TicketPart::from).collect(),
+            cancellation,
+            links: Links { itself: format!("/reservations/{}", row.id) },
+            report: None,
+        }
+    }
+}
+
+fn admissions(row: &Reservation) -> Vec<AdmissionBody> {
+    row.party.counts().map(|(r#type, count)| AdmissionBody { r#type, count }).collect()
+}
+
+fn plan(plan: &Plan) -> PlanBody {
+    let seats = match &plan.seats {
+        PlanSeats::Best => PlanSeatsBody::Best("best"),
+        PlanSeats::Ids(ids) => PlanSeatsBody::Ids(ids.clone()),
+        PlanSeats::Dropped => PlanSeatsBody::Dropped(()),
+    };
+    PlanBody { method: plan.method, seats }
+}
+
+fn seat_part(seat: &AssignedSeat, row: &Reservation) -> SeatPart {
+    let state = if seat.live { row.seats } else { SeatStatus::Cancelled };
+    SeatPart {
+        seat_id: seat.seat_id.clone(),
+        number: seat.number.clone(),
+        grade: seat.grade,
+        kind: seat.kind,
+        state,
+    }
+}
+
+impl From<Ticket> for TicketPart {
+    fn from(ticket: Ticket) -> Self {
+        let Ticket { id, code, seat_number, status, .. } = ticket;
+        Self { id, code, seat_number, status }
+    }
+}
+
+impl CancellationBody {
+    /// The undo with its steps; a step whose part never existed is skipped.
+    pub(crate) fn of(undo: &Cancellation, row: &Reservation) -> Self {
+        let step = |name, existed: bool, at: Option<Time>| {
+            let state = match at {
+                Some(_) if existed => "DONE",
+                None if existed => "WAITING",
+                Some(_) | None => "SKIPPED",
+            };
+            StepBody { name, state, at: at.filter(|_| existed).map(At) }
+        };
+        let money = row.money_to_return().is_some() || row.open_call.is_some();
+        Self {
+            id: undo.id.clone(),
+            state: undo.state,
+            reason: undo.reason,
+            percent: undo.percent.get(),
+            amount: M(undo.amount),
+            steps: vec![
+                step("tickets", row.tickets != TicketStatus::None, undo.tickets_revoked_at),
+                step("seats", row.seats != SeatStatus::None, undo.seats_freed_at),
+                step("money", money || undo.money_returned_at.is_some(), undo.money_returned_at),
+            ],
+        }
+    }
+}

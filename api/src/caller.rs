@@ -1,0 +1,72 @@
+//! Who calls. There are no tokens yet: the server listens on loopback only, and a caller acts as
+//! one demo customer or as the one named by `X-Customer-Id`.
+
+use crate::problem::Problem;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::ids::CustomerId;
+
+const DEMO_CUSTOMER: &str = "demo";
+
+/// The customer that a request acts as.
+pub(crate) struct Caller(pub(crate) CustomerId);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let named = match parts.headers.get("x-customer-id") {
+            None => DEMO_CUSTOMER,
+            Some(value) => value.to_str().unwrap_or_default(),
+        };
+        let unfit = "X-Customer-Id: letters, digits, - and _, at most 128";
+        CustomerId::parse(named).map(Caller).map_err(|_| Problem::malformed(unfit))
+    }
+}
+
+/// A web page of elsewhere can make a browser call loopback under a name of its own (DNS
+/// rebinding); such a call bears that name.
+pub(crate) async fn loopback_names_only(request: Request, next: Next) -> Response {
+    if names_loopback(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "without tokens this server answers to loopback names only";
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response()
+}
+
+fn names_loopback(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_pass() {
+        for (host, passes) in [
+            ("localhost:8088", true),
+            ("127.0.0.1:8088", true),
+            ("[::1]:8088", true),
+            ("localhost", true),
+            ("evil.example:8088", false),
+            ("127.0.0.1.evil.example", false),
+            ("10.0.0.1:8088", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            assert_eq!(names_loopback(&headers), passes, "{host}");
+        }
+    }
+}

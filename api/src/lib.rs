@@ -1,0 +1,79 @@
+//! The HTTP API: one file per resource, each with its routes beside its handlers. Every answer
+//! comes from the store; only `progress` asks a workflow, and falls back to the store.
+
+pub mod cancellations;
+pub mod faults;
+pub mod health;
+pub mod movies;
+pub mod mypage;
+pub mod payments;
+pub mod progress;
+pub mod reservations;
+pub mod seats;
+pub mod showtimes;
+pub mod theaters;
+pub mod tickets;
+pub mod timeline;
+
+mod body;
+mod bytes;
+mod caller;
+mod etag;
+mod idempotency;
+mod json;
+mod outcome;
+mod paging;
+mod problem;
+mod query;
+mod request;
+mod titles;
+
+use axum::Router;
+use axum::middleware;
+use std::sync::Arc;
+use store::Store;
+use temporalio_client::Client;
+use tokio::sync::watch;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    pub temporal: TemporalLink,
+    /// Answer 400 to commands without an Idempotency-Key.
+    pub require_idempotency_key: bool,
+    /// Only in the test profile.
+    pub faults: Option<Arc<faults::Faults>>,
+}
+
+/// The connection to Temporal, made and watched in the background. Bookings are taken without it.
+#[derive(Clone)]
+pub struct TemporalLink {
+    /// None until it has been reached once.
+    pub client: watch::Receiver<Option<Client>>,
+    pub up: watch::Receiver<bool>,
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(movies::routes())
+        .merge(theaters::routes())
+        .merge(showtimes::routes())
+        .merge(seats::routes())
+        .merge(reservations::routes())
+        .merge(payments::routes())
+        .merge(cancellations::routes())
+        .merge(tickets::routes())
+        .merge(timeline::routes())
+        .merge(progress::routes())
+        .merge(mypage::routes())
+        .merge(health::routes())
+        .merge(faults::routes())
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(caller::loopback_names_only))
+        .layer(middleware::from_fn(bytes::whole_body))
+        .layer(middleware::from_fn(problem::render))
+        .with_state(app)
+}

@@ -1,0 +1,95 @@
+//! Mypage: how all my reservations stand, from one document each. Polling it costs a 304.
+
+use crate::App;
+use crate::body::{At, M};
+use crate::caller::Caller;
+use crate::etag;
+use crate::outcome::id;
+use crate::paging::Paging;
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use domain::ids::{PaymentAttemptId, ReservationId};
+use domain::words::{PaymentStatus, ReservationStatus, SeatStatus, TicketStatus};
+use serde::Serialize;
+use store::mypage::MyPage;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/mypage", get(list)).route("/mypage/{id}", get(read))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MyPageBody {
+    reservation_id: ReservationId,
+    code: String,
+    customer_name: Option<String>,
+    payment_id: Option<PaymentAttemptId>,
+    movie_title: String,
+    theater_name: String,
+    auditorium_name: String,
+    starts_at: At,
+    seat_qty: u32,
+    seat_numbers: Vec<String>,
+    amount: M,
+    refunded: M,
+    status: ReservationStatus,
+    status_label: &'static str,
+    payment_status: PaymentStatus,
+    seat_status: SeatStatus,
+    ticket_status: TicketStatus,
+    deadline_at: Option<At>,
+    version: i64,
+    updated_at: At,
+}
+
+impl MyPageBody {
+    fn of((page, customer_name): (MyPage, Option<String>)) -> Self {
+        Self {
+            reservation_id: page.reservation_id,
+            code: page.code,
+            customer_name,
+            payment_id: page.payment_id,
+            movie_title: page.movie_title,
+            theater_name: page.theater_name,
+            auditorium_name: page.auditorium_name,
+            starts_at: At(page.starts_at),
+            seat_qty: page.party_size,
+            seat_numbers: page.seat_numbers,
+            amount: M(page.amount),
+            refunded: M(page.refunded),
+            status: page.status,
+            status_label: page.status.label(),
+            payment_status: page.payment_status,
+            seat_status: page.seat_status,
+            ticket_status: page.ticket_status,
+            deadline_at: page.deadline_at.map(At),
+            version: page.version,
+            updated_at: At(page.updated_at),
+        }
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    page: Paging,
+) -> Result<Response, Problem> {
+    let before = page.after()?;
+    let found = app.store.mypage(&caller, before.as_ref(), page.fetch()).await?;
+    Ok(page.answer(found, |(entry, _)| entry.reservation_id.to_string(), MyPageBody::of))
+}
+
+async fn read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Path(reservation): Path<String>,
+) -> Result<Response, Problem> {
+    let entry = app.store.mypage_entry(&caller, &id(reservation, "reservation")?).await?;
+    let entry = entry.ok_or_else(|| Problem::not_found("reservation"))?;
+    Ok(etag::answer(&headers, &MyPageBody::of(entry)))
+}

@@ -1,0 +1,105 @@
+//! From the store's decision to the answer: waiting a moment for what follows, then the row as it
+//! is.
+
+use crate::App;
+use crate::body::ReservationBody;
+use crate::idempotency::REPLAYED;
+use crate::problem::Problem;
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::ids::ReservationId;
+use domain::reservation::Reservation;
+use std::time::Duration;
+use store::Decision;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a command waits for what follows from it.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(2);
+/// Changes by other processes are not told here: the row is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// A command's row, and whether it had been asked before.
+pub(crate) struct Decided {
+    pub(crate) row: Reservation,
+    pub(crate) replayed: bool,
+}
+
+impl Decided {
+    pub(crate) fn from(app: &App, decision: Decision) -> Result<Self, Problem> {
+        match decision {
+            Decision::Done(row) => Ok(Self { row, replayed: false }),
+            Decision::Replayed(row) => Ok(Self { row, replayed: true }),
+            Decision::NotFound => Err(Problem::not_found("reservation")),
+            Decision::Refused(refusal, row) => {
+                Err(Problem::refused(refusal, row.as_ref(), app.store.now()))
+            }
+        }
+    }
+
+    /// Waits until the row is settled, but not long; `changes` was subscribed before the command.
+    pub(crate) async fn settled(
+        self,
+        app: &App,
+        mut changes: Receiver<(ReservationId, i64)>,
+        is_settled: fn(&Reservation) -> bool,
+    ) -> Result<Self, Problem> {
+        let deadline = Instant::now() + OUTCOME_WITHIN;
+        let mut row = self.row;
+        while !is_settled(&row) && Instant::now() < deadline {
+            let look_at = (Instant::now() + LOOK_AGAIN).min(deadline);
+            let (id, version) = (row.id.clone(), row.version);
+            // Ends early when this row changed; a lagging receiver just looks.
+            let told = async {
+                while let Ok((changed, to)) = changes.recv().await {
+                    if changed == id && to > version {
+                        return;
+                    }
+                }
+            };
+            timeout_at(look_at, told).await.ok();
+            row = app.store.reservation(&id).await?.unwrap_or(row);
+        }
+        Ok(Self { row, replayed: self.replayed })
+    }
+
+    /// The reservation body under this status. `Retry-After` tells watchers of a 202 when to look.
+    pub(crate) async fn answer(self, app: &App, status: StatusCode) -> Result<Response, Problem> {
+        let body = ReservationBody::of(&app.store, &self.row).await?;
+        Ok(self.answer_with(status, body))
+    }
+
+    pub(crate) fn answer_with(self, status: StatusCode, body: ReservationBody) -> Response {
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if self.replayed {
+            let (name, value) = REPLAYED;
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        if status == StatusCode::ACCEPTED {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        let location = format!("/reservations/{}", self.row.id);
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            headers.insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// The id in a path; one that cannot be an id names nothing.
+pub(crate) fn id<T: TryFrom<String>>(text: String, what: &str) -> Result<T, Problem> {
+    T::try_from(text).map_err(|_| Problem::not_found(what))
+}
+
+/// The caller's own reservation; somebody else's does not exist.
+pub(crate) async fn own_reservation(
+    app: &App,
+    caller: &domain::ids::CustomerId,
+    text: String,
+) -> Result<Reservation, Problem> {
+    let id: ReservationId = id(text, "reservation")?;
+    let row = app.store.reservation(&id).await?;
+    row.filter(|row| row.customer_id == *caller).ok_or_else(|| Problem::not_found("reservation"))
+}

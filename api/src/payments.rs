@@ -1,0 +1,197 @@
+//! Payments: asked for under a reservation, listed and read anywhere.
+
+use crate::App;
+use crate::body::{At, M};
+use crate::caller::Caller;
+use crate::etag;
+use crate::idempotency::key_of;
+use crate::json::Json;
+use crate::outcome::{Decided, id, own_reservation};
+use crate::paging::Paging;
+use crate::problem::Problem;
+use crate::query::Query;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
+use domain::payment::Authorization;
+use domain::reservation::{Pay, Reservation};
+use domain::won::Won;
+use domain::words::{Actor, AttemptStatus, Method, PaymentStatus, ReservationStatus};
+use serde::{Deserialize, Serialize};
+use store::payments::{PayCommand, Payment};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/reservations/{id}/payments", post(pay).get(list_of_reservation))
+        .route("/payments", get(list))
+        .route("/payments/{id}", get(read))
+}
+
+const AUTHORIZATION_CHARS_MAX: usize = 300;
+
+#[derive(Deserialize)]
+struct PayBody {
+    method: Method,
+    amount: AmountBody,
+    authorization: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AmountBody {
+    value: i64,
+    currency: String,
+}
+
+impl PayBody {
+    fn parse(self, reservation_id: ReservationId) -> Result<PayCommand, Problem> {
+        if self.amount.currency != "KRW" {
+            return Err(Problem::mistake("/amount/currency", "KRW is the only currency"));
+        }
+        let amount = Won::parse(self.amount.value)
+            .map_err(|error| Problem::mistake("/amount/value", error.to_string()))?;
+        let long = |text: &String| text.is_empty() || text.len() > AUTHORIZATION_CHARS_MAX;
+        if self.authorization.as_ref().is_some_and(long) {
+            let message = format!("1 to {AUTHORIZATION_CHARS_MAX} characters");
+            return Err(Problem::mistake("/authorization", message));
+        }
+        let pay = Pay { method: self.method, amount, actor: Actor::Customer };
+        Ok(PayCommand { reservation_id, pay, authorization: self.authorization.map(Authorization) })
+    }
+}
+
+async fn pay(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Path(reservation): Path<String>,
+    Json { value, digest }: Json<PayBody>,
+) -> Result<Response, Problem> {
+    let key = key_of(&app, &headers, &caller, "POST /reservations/{id}/payments", &digest)?;
+    let command = value.parse(id(reservation, "reservation")?)?;
+    let changes = app.store.changes().watch();
+    let decision = app.store.pay(&caller, &command, key.as_ref()).await?;
+    let decided = Decided::from(&app, decision)?.settled(&app, changes, payment_known).await?;
+    match decided.row.status {
+        ReservationStatus::PaymentPending
+        | ReservationStatus::PaymentDeferred
+        | ReservationStatus::Cancelling => decided.answer(&app, StatusCode::ACCEPTED).await,
+        _ if decided.row.payment_status() == PaymentStatus::Declined => {
+            Err(Problem::declined(&decided.row, app.store.now()))
+        }
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentApproved
+        | ReservationStatus::SeatSelected
+        | ReservationStatus::Ticketed
+        | ReservationStatus::Cancelled
+        | ReservationStatus::Expired
+        | ReservationStatus::Completed => decided.answer(&app, StatusCode::CREATED).await,
+    }
+}
+
+fn payment_known(row: &Reservation) -> bool {
+    !matches!(row.status, ReservationStatus::PaymentPending | ReservationStatus::PaymentDeferred)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentBody {
+    id: PaymentAttemptId,
+    reservation_id: ReservationId,
+    attempt: u32,
+    method: Method,
+    amount: M,
+    status: AttemptStatus,
+    approved_at: Option<At>,
+    approval_ends_at: Option<At>,
+    captured_at: Option<At>,
+    refunded: M,
+    refunds: Vec<RefundBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundBody {
+    cancellation_id: CancellationId,
+    amount: M,
+    at: Option<At>,
+}
+
+impl From<Payment> for PaymentBody {
+    fn from(payment: Payment) -> Self {
+        let Payment { attempt, refunded_at, cancellation_id } = payment;
+        let refunded = attempt.refunded;
+        let refund = |cancellation_id| RefundBody {
+            cancellation_id,
+            amount: M(refunded),
+            at: refunded_at.map(At),
+        };
+        let refunds = cancellation_id.filter(|_| refunded > Won::ZERO).map(refund);
+        Self {
+            id: attempt.id,
+            reservation_id: attempt.reservation_id,
+            attempt: attempt.n,
+            method: attempt.method,
+            amount: M(attempt.amount),
+            status: attempt.status,
+            approved_at: attempt.approved_at.map(At),
+            approval_ends_at: attempt.approval_ends_at.map(At),
+            captured_at: attempt.captured_at.map(At),
+            refunded: M(refunded),
+            refunds: refunds.into_iter().collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListQuery {
+    reservation_id: Option<String>,
+}
+
+async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    page: Paging,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let reservation = match query.reservation_id {
+        Some(text) => Some(own_reservation(&app, &caller, text).await?.id),
+        None => None,
+    };
+    page_of(&app, &caller, reservation.as_ref(), &page).await
+}
+
+async fn list_of_reservation(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    page: Paging,
+    Path(reservation): Path<String>,
+) -> Result<Response, Problem> {
+    let reservation = own_reservation(&app, &caller, reservation).await?.id;
+    page_of(&app, &caller, Some(&reservation), &page).await
+}
+
+async fn page_of(
+    app: &App,
+    caller: &CustomerId,
+    reservation: Option<&ReservationId>,
+    page: &Paging,
+) -> Result<Response, Problem> {
+    let before = page.after()?;
+    let found = app.store.payments(caller, reservation, before.as_ref(), page.fetch()).await?;
+    Ok(page.answer(found, |payment| payment.attempt.id.to_string(), PaymentBody::from))
+}
+
+async fn read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Path(payment): Path<String>,
+) -> Result<Response, Problem> {
+    let found = app.store.payment(&caller, &id(payment, "payment")?).await?;
+    let found = found.ok_or_else(|| Problem::not_found("payment"))?;
+    Ok(etag::answer(&headers, &PaymentBody::from(found)))
+}

@@ -1,0 +1,215 @@
+//! Seats: the map of a showtime, suggestions, and choosing. Choosing sets a sub-resource to an
+//! exact set, so it is a PUT and the same set again is answered the same.
+
+use crate::App;
+use crate::caller::Caller;
+use crate::etag;
+use crate::idempotency::key_of;
+use crate::json::Json;
+use crate::outcome::{Decided, id};
+use crate::problem::Problem;
+use crate::query::Query;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, put};
+use domain::ids::{CustomerId, SeatId, ShowtimeId};
+use domain::party::{PARTY_SIZE_LIMIT, Party};
+use domain::refusal::Refusal;
+use domain::reservation::Reservation;
+use domain::seats::{SeatState, best};
+use domain::words::{Audience, Grade, ReservationStatus, SeatKind};
+use serde::{Deserialize, Serialize};
+use store::seats::{MapSeat, views};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/showtimes/{id}/seatmap", get(seat_map))
+        .route("/showtimes/{id}/best-seats", get(best_seats))
+        .route("/reservations/{id}/seats", put(select))
+}
+
+const SUGGESTIONS_MAX: usize = 3;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatMapBody {
+    showtime_id: ShowtimeId,
+    blocks: Vec<BlockBody>,
+}
+
+#[derive(Serialize)]
+struct BlockBody {
+    id: String,
+    rows: Vec<RowBody>,
+}
+
+#[derive(Serialize)]
+struct RowBody {
+    row: String,
+    seats: Vec<SeatBody>,
+}
+
+#[derive(Serialize)]
+struct SeatBody {
+    id: SeatId,
+    number: String,
+    grade: Grade,
+    kind: SeatKind,
+    state: &'static str,
+    x: u32,
+    y: u32,
+}
+
+impl SeatMapBody {
+    /// The store gives seats by row and position; blocks and rows keep that order.
+    fn of(showtime_id: ShowtimeId, map: Vec<MapSeat>, caller: &CustomerId) -> Self {
+        let mut blocks: Vec<BlockBody> = Vec::new();
+        for MapSeat { seat, state, customer_id } in map {
+            let state = match state {
+                SeatState::Available => "AVAILABLE",
+                SeatState::Blocked => "BLOCKED",
+                SeatState::Taken if customer_id.as_ref() == Some(caller) => "MINE",
+                SeatState::Taken => "TAKEN",
+            };
+            let (block, row) = (seat.block.clone(), seat.row.clone());
+            let shown = SeatBody {
+                id: seat.id,
+                number: seat.number,
+                grade: seat.grade,
+                kind: seat.kind,
+                state,
+                x: seat.x,
+                y: seat.y,
+            };
+            let at = blocks.iter().position(|known| known.id == block).unwrap_or_else(|| {
+                blocks.push(BlockBody { id: block, rows: Vec::new() });
+                blocks.len() - 1
+            });
+            let rows = &mut blocks[at].rows;
+            match rows.last_mut().filter(|last| last.row == row) {
+                Some(last) => last.seats.push(shown),
+                None => rows.push(RowBody { row, seats: vec![shown] }),
+            }
+        }
+        blocks.sort_by_key(BlockBody::left);
+        Self { showtime_id, blocks }
+    }
+}
+
+impl BlockBody {
+    fn left(&self) -> Option<u32> {
+        self.rows.iter().flat_map(|row| &row.seats).map(|seat| seat.x).min()
+    }
+}
+
+async fn seat_map(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Path(showtime): Path<String>,
+) -> Result<Response, Problem> {
+    let showtime: ShowtimeId = id(showtime, "showtime")?;
+    let map = app.store.seat_map(&showtime).await?;
+    if map.is_empty() {
+        return Err(Problem::not_found("showtime"));
+    }
+    Ok(etag::answer(&headers, &SeatMapBody::of(showtime, map, &caller)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BestQuery {
+    party_size: u32,
+    grade: Grade,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BestBody {
+    items: Vec<SuggestionBody>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SuggestionBody {
+    seat_ids: Vec<SeatId>,
+}
+
+async fn best_seats(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(showtime): Path<String>,
+    Query(query): Query<BestQuery>,
+) -> Result<Response, Problem> {
+    let showtime: ShowtimeId = id(showtime, "showtime")?;
+    let map = app.store.seat_map(&showtime).await?;
+    if map.is_empty() {
+        return Err(Problem::not_found("showtime"));
+    }
+    let party = people(query.party_size, query.grade)
+        .ok_or_else(|| refused(Refusal::PartySize { max: PARTY_SIZE_LIMIT }, &app))?;
+    let found = best(&views(&map), &party, query.grade, SUGGESTIONS_MAX);
+    let items = found.into_iter().map(|seat_ids| SuggestionBody { seat_ids }).collect();
+    Ok(etag::answer(&headers, &BestBody { items, next_cursor: None }))
+}
+
+/// Suggestions depend on the number of people only; on wheelchair places half are companions.
+fn people(size: u32, grade: Grade) -> Option<Party> {
+    let counts = match grade {
+        Grade::Accessible => {
+            [(Audience::Wheelchair, size.div_ceil(2)), (Audience::Companion, size / 2)]
+        }
+        Grade::Economy | Grade::Standard | Grade::Prime => {
+            [(Audience::Adult, size), (Audience::Teen, 0)]
+        }
+    };
+    Party::parse(counts).ok()
+}
+
+fn refused(refusal: Refusal, app: &App) -> Problem {
+    Problem::refused(refusal, None, app.store.now())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SelectBody {
+    seat_ids: Vec<SeatId>,
+}
+
+async fn select(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Path(reservation): Path<String>,
+    Json { value, digest }: Json<SelectBody>,
+) -> Result<Response, Problem> {
+    let key = key_of(&app, &headers, &caller, "PUT /reservations/{id}/seats", &digest)?;
+    let reservation = id(reservation, "reservation")?;
+    let changes = app.store.changes().watch();
+    let decision =
+        app.store.select_seats(&caller, &reservation, &value.seat_ids, key.as_ref()).await?;
+    let decided = Decided::from(&app, decision)?.settled(&app, changes, captured).await?;
+    let known = captured(&decided.row);
+    if decided.row.status == ReservationStatus::Expired {
+        return Err(Problem::declined(&decided.row, app.store.now()));
+    }
+    decided.answer(&app, if known { StatusCode::OK } else { StatusCode::ACCEPTED }).await
+}
+
+fn captured(row: &Reservation) -> bool {
+    match row.status {
+        ReservationStatus::SeatSelected => row.is_captured(),
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentPending
+        | ReservationStatus::PaymentDeferred
+        | ReservationStatus::PaymentApproved
+        | ReservationStatus::Cancelling => false,
+        ReservationStatus::Ticketed
+        | ReservationStatus::Cancelled
+        | ReservationStatus::Expired
+        | ReservationStatus::Completed => true,
+    }
+}

@@ -1,0 +1,154 @@
+//! Showtimes: when, where, for how much, and how much room is left.
+
+use crate::App;
+use crate::body::{At, M, TIME_ZONE};
+use crate::etag;
+use crate::outcome::id;
+use crate::paging::Paging;
+use crate::problem::Problem;
+use crate::query::Query;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
+use domain::time::Time;
+use domain::words::{Audience, AuditoriumKind, CancelPolicy, Grade, ShowtimeStatus};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::catalogue::{ListedShowtime, ShowtimeFilter};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/showtimes", get(list)).route("/showtimes/{id}", get(read))
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShowtimeBody {
+    id: ShowtimeId,
+    movie_id: MovieId,
+    movie_title: String,
+    theater_id: TheaterId,
+    theater_name: String,
+    auditorium_id: AuditoriumId,
+    auditorium_name: String,
+    auditorium_kind: AuditoriumKind,
+    starts_at: At,
+    ends_at: At,
+    time_zone: &'static str,
+    sales_open_at: At,
+    sales_close_at: At,
+    status: ShowtimeStatus,
+    cancel_policy: CancelPolicy,
+    max_party_size: u32,
+    grades: Vec<GradeBody>,
+}
+
+#[derive(Serialize)]
+struct GradeBody {
+    grade: Grade,
+    remaining: u32,
+    sellable: u32,
+    prices: BTreeMap<Audience, M>,
+}
+
+impl From<ListedShowtime> for ShowtimeBody {
+    fn from(listed: ListedShowtime) -> Self {
+        let ListedShowtime { offer, theater_id, auditorium_kind, pools } = listed;
+        let showtime = offer.showtime;
+        let prices = |grade| {
+            let prices = showtime.prices.get(&grade).into_iter().flatten();
+            prices.map(|(audience, won)| (*audience, M(*won))).collect()
+        };
+        let grade = |pool: &domain::catalogue::Pool| GradeBody {
+            grade: pool.grade,
+            remaining: if pool.open { pool.remaining() } else { 0 },
+            sellable: pool.sellable,
+            prices: prices(pool.grade),
+        };
+        Self {
+            grades: pools.iter().map(grade).collect(),
+            id: showtime.id,
+            movie_id: showtime.movie_id,
+            movie_title: offer.movie_title,
+            theater_id,
+            theater_name: offer.theater_name,
+            auditorium_id: showtime.auditorium_id,
+            auditorium_name: offer.auditorium_name,
+            auditorium_kind,
+            starts_at: At(showtime.starts_at),
+            ends_at: At(showtime.ends_at),
+            time_zone: TIME_ZONE,
+            sales_open_at: At(showtime.sales_open_at),
+            sales_close_at: At(showtime.sales_close_at),
+            status: showtime.status,
+            cancel_policy: showtime.cancel_policy,
+            max_party_size: showtime.max_party_size,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListQuery {
+    movie_id: Option<MovieId>,
+    theater_id: Option<TheaterId>,
+    /// A calendar day in Korea, `2026-11-22`. Without it: from now on.
+    date: Option<String>,
+}
+
+async fn list(
+    State(app): State<App>,
+    page: Paging,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let (from, until) = match query.date.as_deref() {
+        None => (app.store.now(), None),
+        Some(date) => day(date).map(|start| (start, Some(start.plus(DAY))))?,
+    };
+    let filter = ShowtimeFilter {
+        movie_id: query.movie_id,
+        theater_id: query.theater_id,
+        from: Some(from),
+        until,
+        after: page.cursor().map(position).transpose()?,
+    };
+    let found = app.store.showtimes(&filter, page.fetch()).await?;
+    Ok(page.answer(found, cursor, ShowtimeBody::from))
+}
+
+/// A list in the order of start and id goes on after both.
+fn cursor(listed: &ListedShowtime) -> String {
+    let showtime = &listed.offer.showtime;
+    format!("{}.{}", showtime.starts_at.as_millis(), showtime.id)
+}
+
+fn position(cursor: &str) -> Result<(Time, ShowtimeId), Problem> {
+    let foreign = || Problem::malformed("cursor: not one of ours");
+    let (at, id) = cursor.split_once('.').ok_or_else(foreign)?;
+    let at = at.parse().map(Time::from_millis).map_err(|_| foreign())?;
+    Ok((at, ShowtimeId::parse(id).map_err(|_| foreign())?))
+}
+
+/// Midnight in Korea, which has no summer time.
+fn day(date: &str) -> Result<Time, Problem> {
+    let unfit = |_| Problem::malformed("date: a day such as 2026-11-22");
+    let date: jiff::civil::Date = date.parse().map_err(unfit)?;
+    let midnight = date.to_datetime(jiff::civil::Time::midnight());
+    let at = jiff::tz::Offset::constant(9).to_timestamp(midnight).map_err(unfit)?;
+    Ok(Time::from_millis(at.as_millisecond()))
+}
+
+async fn read(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(showtime): Path<String>,
+) -> Result<Response, Problem> {
+    let found = app.store.showtime(&id(showtime, "showtime")?).await?;
+    let found = found.ok_or_else(|| Problem::not_found("showtime"))?;
+    Ok(etag::answer(&headers, &ShowtimeBody::from(found)))
+}

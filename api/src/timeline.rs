@@ -1,0 +1,49 @@
+//! What happened to a reservation, in order.
+
+use crate::App;
+use crate::body::At;
+use crate::caller::Caller;
+use crate::outcome::own_reservation;
+use crate::paging::Paging;
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use domain::timeline::Detail;
+use domain::words::{Actor, EventType};
+use serde::Serialize;
+use store::timeline::Recorded;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/reservations/{id}/timeline", get(list))
+}
+
+#[derive(Serialize)]
+struct EventBody {
+    seq: i64,
+    r#type: EventType,
+    at: At,
+    actor: Actor,
+    data: Detail,
+}
+
+impl From<Recorded> for EventBody {
+    fn from(event: Recorded) -> Self {
+        let Recorded { seq, kind, actor, detail, at, .. } = event;
+        Self { seq, r#type: kind, at: At(at), actor, data: detail }
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    page: Paging,
+    Path(reservation): Path<String>,
+) -> Result<Response, Problem> {
+    let row = own_reservation(&app, &caller, reservation).await?;
+    let after = page.cursor().map(str::parse).transpose();
+    let after = after.map_err(|_| Problem::malformed("cursor: not one of ours"))?;
+    let found = app.store.timeline(&row.id, after.unwrap_or(0), page.fetch()).await?;
+    Ok(page.answer(found, |event| event.seq.to_string(), EventBody::from))
+}

@@ -1,0 +1,18 @@
+//! The words and rules of Marquee: plain data and plain functions, no I/O, no async, no clock.
+//!
+//! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
+//! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), and how
+//! the rules say no (`refusal`).
+
+pub mod cancellation;
+pub mod catalogue;
+pub mod ids;
+pub mod party;
+pub mod payment;
+pub mod refusal;
+pub mod reservation;
+pub mod seats;
+pub mod time;
+pub mod timeline;
+pub mod won;
+pub mod words;

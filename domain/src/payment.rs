@@ -1,0 +1,95 @@
+//! Payment attempts and the calls to the gateway that carry them out.
+//!
+//! One key has one effect (design 3, Money): the key names reservation, attempt, operation and, for
+//! an undo, the cancellation, and nothing that changes between tries.
+
+use crate::ids::{CallKey, CancellationId, PaymentAttemptId, ReservationId};
+use crate::time::Time;
+use crate::won::Won;
+use crate::words::{AttemptStatus, CallState, Method, Operation};
+use serde::{Deserialize, Serialize};
+
+/// Tries to pay that one reservation has.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// What the gateway's widget gave the browser, for the gateway alone; never shown in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Authorization(pub String);
+
+impl std::fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authorization(..)")
+    }
+}
+
+/// One try to take money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentAttempt {
+    pub id: PaymentAttemptId,
+    pub reservation_id: ReservationId,
+    pub n: u32,
+    pub method: Method,
+    pub amount: Won,
+    /// Where the gateway needs none, nothing.
+    pub authorization: Option<Authorization>,
+    pub status: AttemptStatus,
+    pub approved_at: Option<Time>,
+    pub approval_ends_at: Option<Time>,
+    pub captured_at: Option<Time>,
+    pub refunded: Won,
+}
+
+/// One delivery of money under one key, written before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayCall {
+    pub key: CallKey,
+    pub reservation_id: ReservationId,
+    pub attempt_id: PaymentAttemptId,
+    pub operation: Operation,
+    pub cancellation_id: Option<CancellationId>,
+    pub body: CallBody,
+    pub state: CallState,
+    pub opened_at: Time,
+}
+
+/// What is sent, frozen when the call is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallBody {
+    pub amount: Won,
+    pub method: Method,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
+}
+
+/// The gateway's definitive answer to one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Answer {
+    #[serde(rename_all = "camelCase")]
+    Done {
+        /// Until when an approval can be captured; only approvals have it.
+        #[serde(default)]
+        approval_ends_at: Option<Time>,
+    },
+    Refused {
+        /// The gateway's own code.
+        code: String,
+    },
+}
+
+impl GatewayCall {
+    pub fn key_of(
+        attempt: &PaymentAttemptId,
+        operation: Operation,
+        cancellation: Option<&CancellationId>,
+    ) -> CallKey {
+        let verb = operation.as_str().to_ascii_lowercase();
+        let key = match cancellation {
+            None => format!("{attempt}-{verb}"),
+            Some(cancellation) => format!("{attempt}-{verb}-{cancellation}"),
+        };
+        CallKey::parse(key).expect("ids are short and plain, and so is their sum")
+    }
+}

@@ -1,0 +1,88 @@
+//! How the rules say no: expected, final, with a stable code (specification 2.3). Not failures.
+
+use crate::ids::SeatId;
+use crate::seats::SeatRefusal;
+use crate::time::Time;
+use crate::won::Won;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    SoldOut,
+    SalesClosed,
+    AgeRestricted,
+    PartySize {
+        max: u32,
+    },
+    /// No price for this audience in this grade.
+    NotOffered,
+    /// The admissions do not belong to the grade asked for.
+    AccessibleSeatOnly {
+        seats: Vec<SeatId>,
+    },
+    AmountMismatch {
+        expected: Won,
+    },
+    PaymentInProgress,
+    WrongState,
+    DeadlinePassed,
+    UnknownSeats {
+        seats: Vec<SeatId>,
+    },
+    SeatCount {
+        wanted: u32,
+        given: u32,
+    },
+    WrongGrade {
+        seats: Vec<SeatId>,
+    },
+    SeatsUnavailable {
+        seats: Vec<SeatId>,
+    },
+    SingleSeatGap {
+        stranded: Vec<SeatId>,
+        alternatives: Vec<Vec<SeatId>>,
+    },
+    CancelWindowClosed {
+        closed_at: Time,
+    },
+    IdempotencyKeyReused,
+}
+
+impl Refusal {
+    /// The problem code; never changes once published.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::SoldOut => "sold-out",
+            Self::SalesClosed => "sales-closed",
+            Self::AgeRestricted => "age-restricted",
+            Self::PartySize { .. } => "party-size",
+            Self::NotOffered | Self::WrongGrade { .. } => "wrong-grade",
+            Self::AccessibleSeatOnly { .. } => "accessible-seat-only",
+            Self::AmountMismatch { .. } => "amount-mismatch",
+            Self::PaymentInProgress => "payment-in-progress",
+            Self::WrongState => "wrong-state",
+            Self::DeadlinePassed => "deadline-passed",
+            Self::UnknownSeats { .. } => "not-found",
+            Self::SeatCount { .. } => "seat-count",
+            Self::SeatsUnavailable { .. } => "seats-unavailable",
+            Self::SingleSeatGap { .. } => "single-seat-gap",
+            Self::CancelWindowClosed { .. } => "cancel-window-closed",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+        }
+    }
+}
+
+impl From<SeatRefusal> for Refusal {
+    fn from(refusal: SeatRefusal) -> Self {
+        match refusal {
+            SeatRefusal::SeatCount { wanted, given } => Self::SeatCount { wanted, given },
+            SeatRefusal::UnknownSeat(seats) => Self::UnknownSeats { seats },
+            SeatRefusal::WrongGrade(seats) => Self::WrongGrade { seats },
+            SeatRefusal::AccessibleSeatOnly(seats) => Self::AccessibleSeatOnly { seats },
+            SeatRefusal::SeatsTaken(seats) => Self::SeatsUnavailable { seats },
+            SeatRefusal::SingleSeatGap { stranded, alternatives } => {
+                Self::SingleSeatGap { stranded, alternatives }
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The reservation as stored, what it owes, and when it has to be attended.
+
+mod steps;
+
+use crate::cancellation::window_closes_at;
+use crate::ids::{
+    CallKey, CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId,
+};
+use crate::party::Party;
+use crate::time::Time;
+use crate::won::Won;
+use crate::words::{
+    Actor, AttemptStatus, CancelPolicy, Capacity, Grade, Method, Operation, PaymentStatus,
+    ReservationStatus, SeatStatus, StatusReason, TicketStatus,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub use steps::{Declined, Expiry, Pay};
+
+/// Customers' deadlines (specification 1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    pub pay_within: Duration,
+    pub seat_within: Duration,
+    pub defer_within: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            pay_within: Duration::from_secs(10 * 60),
+            seat_within: Duration::from_secs(10 * 60),
+            defer_within: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// A booking's own timer fires at the deadline; the pump looks this much later.
+pub const PUMP_AFTER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the pump lets a run work before it wakes it again, the first time.
+pub const ATTEND_AGAIN: Duration = Duration::from_secs(30);
+/// The longest pause between two wakes of work that stays owed.
+pub const ATTEND_AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
+/// The pause before work that stays owed is attended again: doubling with each fruitless wake.
+pub fn attend_again_after(wakes: u32) -> Duration {
+    (ATTEND_AGAIN * 2u32.pow(wakes.min(8))).min(ATTEND_AGAIN_MAX)
+}
+
+/// A show is over this long after its end (specification 1.3, "end").
+pub const CLOSE_AFTER_END: Duration = Duration::from_secs(30 * 60);
+
+/// The showtime as it was when it was sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoldShowtime {
+    pub showtime_id: ShowtimeId,
+    pub movie_title: String,
+    pub theater_name: String,
+    pub auditorium_name: String,
+    pub starts_at: Time,
+    pub ends_at: Time,
+    pub cancel_policy: CancelPolicy,
+}
+
+/// How the service carries a reservation through on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub method: Method,
+    pub seats: PlanSeats,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanSeats {
+    Best,
+    Ids(Vec<SeatId>),
+    /// They were taken by others: the customer chooses (T13).
+    Dropped,
+}
+
+/// The newest payment attempt, as far as guards need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatestAttempt {
+    pub n: u32,
+    pub method: Method,
+    pub status: AttemptStatus,
+}
+
+/// The gateway call that was sent and has no answer yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCall {
+    pub key: CallKey,
+    pub operation: Operation,
+}
+
+/// The aggregate. Everything that a guard reads stands here, on the row that the guard updates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    pub id: ReservationId,
+    /// Eight characters for people.
+    pub code: String,
+    pub customer_id: CustomerId,
+    pub showtime: SoldShowtime,
+    pub grade: Grade,
+    pub party: Party,
+    pub amount: Won,
+    pub status: ReservationStatus,
+    pub reason: Option<StatusReason>,
+    pub capacity: Capacity,
+    pub plan: Option<Plan>,
+    pub attempts_left: u32,
+    pub attempt: Option<LatestAttempt>,
+    /// Until when the newest approval can be captured, where the gateway says so.
+    pub approval_ends_at: Option<Time>,
+    pub open_call: Option<OpenCall>,
+    pub open_cancellation: Option<CancellationId>,
+    pub refunded: Won,
+    pub seats: SeatStatus,
+    pub seat_numbers: Vec<String>,
+    pub tickets: TicketStatus,
+    pub deadline_at: Option<Time>,
+    pub attend_at: Option<Time>,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub version: i64,
+    /// The place of its last timeline event.
+    pub last_seq: i64,
+}
+
+/// What a reservation needs done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owes {
+    Payment(PaymentStep),
+    Tickets,
+    /// The customer is to act until then; when it has passed, the deadline is carried out.
+    Await(Time),
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PaymentStep {
+    /// The plan's payment is to be requested.
+    Request,
+    Approve,
+    PlanSeats,
+    Capture,
+}
+
+/// What the customer may do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    Pay,
+    SelectSeats,
+    Cancel,
+}
+
+impl Reservation {
+    /// What is owed now. Pure: the same row owes the same, whoever asks and however often.
+    pub fn owes(&self) -> Owes {
+        match self.status {
+            ReservationStatus::Reserved if self.plan.is_some() => {
+                Owes::Payment(PaymentStep::Request)
+            }
+            ReservationStatus::Reserved => self.awaits_customer(),
+            ReservationStatus::PaymentPending | ReservationStatus::PaymentDeferred => {
+                Owes::Payment(PaymentStep::Approve)
+            }
+            ReservationStatus::PaymentApproved if self.plan_has_seats() => {
+                Owes::Payment(PaymentStep::PlanSeats)
+            }
+            ReservationStatus::PaymentApproved => self.awaits_customer(),
+            ReservationStatus::SeatSelected if self.is_captured() => Owes::Tickets,
+            ReservationStatus::SeatSelected => Owes::Payment(PaymentStep::Capture),
+            ReservationStatus::Ticketed
+            | ReservationStatus::Cancelling
+            | ReservationStatus::Cancelled
+            | ReservationStatus::Expired
+            | ReservationStatus::Completed => Owes::Nothing,
+        }
+    }
+
+    fn awaits_customer(&self) -> Owes {
+        // Whoever waits for the customer has set a deadline; without one it has passed.
+        Owes::Await(self.deadline_at.unwrap_or(self.created_at))
+    }
+
+    /// When the pump has to look at this row, given that nobody needs to be woken right now and
+    /// that it has been woken `wakes` times for what it owes.
+    pub fn next_attend(&self, now: Time, wakes: u32) -> Option<Time> {
+        let again = now.plus(attend_again_after(wakes));
+        let over = self.over_at();
+        match self.owes() {
+            Owes::Payment(_) | Owes::Tickets => {
+                // A deadline that was spared is looked at again and again. A sent call has none.
+                let deadline = self.deadline_at.filter(|_| self.open_call.is_none());
+                let passes = match deadline {
+                    Some(at) if at.plus(PUMP_AFTER_DEADLINE) > now => at.plus(PUMP_AFTER_DEADLINE),
+                    Some(_) => now.plus(PUMP_AFTER_DEADLINE),
+                    None if over > now => over,
+                    None => again,
+                };
+                Some(again.min(passes))
+            }
+            Owes::Await(until) => Some(until.max(now).plus(PUMP_AFTER_DEADLINE)),
+            Owes::Nothing if self.status == ReservationStatus::Ticketed => {
+                Some(if over > now { over } else { now.plus(PUMP_AFTER_DEADLINE) })
+            }
+            Owes::Nothing => None,
+        }
+    }
+
+    pub fn allowed_actions(&self, now: Time) -> Vec<Action> {
+        let may_cancel = match self.status {
+            ReservationStatus::Reserved
+            | ReservationStatus::PaymentPending
+            | ReservationStatus::PaymentDeferred
+            | ReservationStatus::PaymentApproved => true,
+            ReservationStatus::SeatSelected | ReservationStatus::Ticketed => {
+                now < window_closes_at(&self.showtime, Actor::Customer)
+            }
+            ReservationStatus::Cancelling
+            | ReservationStatus::Cancelled
+            | ReservationStatus::Expired
+            | ReservationStatus::Completed => false,
+        };
+        let mut actions = Vec::new();
+        if self.status == ReservationStatus::Reserved && self.plan.is_none() {
+            actions.push(Action::Pay);
+        }
+        if self.status == ReservationStatus::PaymentApproved && !self.plan_has_seats() {
+            actions.push(Action::SelectSeats);
+        }
+        if may_cancel {
+            actions.push(Action::Cancel);
+        }
+        actions
+    }
+
+    /// What people read about the money.
+    pub fn payment_status(&self) -> PaymentStatus {
+        let Some(attempt) = self.attempt else { return PaymentStatus::None };
+        match attempt.status {
+            AttemptStatus::Pending if self.status == ReservationStatus::PaymentDeferred => {
+                PaymentStatus::Deferred
+            }
+            AttemptStatus::Pending => PaymentStatus::Pending,
+            AttemptStatus::Approved | AttemptStatus::Captured if self.is_undone() => {
+                PaymentStatus::CancelRequested
+            }
+            AttemptStatus::Approved => PaymentStatus::Approved,
+            AttemptStatus::Captured => PaymentStatus::Captured,
+            AttemptStatus::Declined => PaymentStatus::Declined,
+            AttemptStatus::Abandoned | AttemptStatus::Lapsed => PaymentStatus::None,
+            AttemptStatus::Voided | AttemptStatus::Refunded => PaymentStatus::Cancelled,
+            AttemptStatus::PartiallyRefunded => PaymentStatus::PartiallyRefunded,
+        }
+    }
+
+    pub fn attempt_id(&self) -> Option<PaymentAttemptId> {
+        self.attempt.map(|attempt| PaymentAttemptId::nth(&self.id, attempt.n))
+    }
+
+    pub fn is_captured(&self) -> bool {
+        self.attempt.is_some_and(|attempt| attempt.status == AttemptStatus::Captured)
+    }
+
+    /// When the showtime is over and the reservation is completed (T24).
+    pub fn over_at(&self) -> Time {
+        self.showtime.ends_at.plus(CLOSE_AFTER_END)
+    }
+
+    /// The plan names seats that are still to be assigned.
+    pub fn plan_has_seats(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.seats != PlanSeats::Dropped)
+    }
+
+    fn is_undone(&self) -> bool {
+        self.open_cancellation.is_some()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,239 @@
+//! Every status and kind as an enum with its pinned wire name (specification 1.2). The wire name is
+//! what stands in tables, JSON and histories; the Rust name may change freely.
+
+/// A text that is none of an enum's wire names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{word} is not a {kind}")]
+pub struct UnknownWord {
+    pub kind: &'static str,
+    pub word: String,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $wire:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+                 serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $wire)] $variant),+ }
+
+        impl $name {
+            pub const EVERY: &'static [$name] = &[$($name::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $wire),+ }
+            }
+
+            pub fn parse(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($wire => Ok($name::$variant),)+
+                    _ => Err(UnknownWord { kind: stringify!($name), word: word.to_owned() }),
+                }
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = UnknownWord;
+            fn try_from(word: String) -> Result<Self, UnknownWord> {
+                Self::parse(&word)
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(ReservationStatus {
+    Reserved = "RESERVED",
+    PaymentPending = "PAYMENT_PENDING",
+    PaymentDeferred = "PAYMENT_DEFERRED",
+    PaymentApproved = "PAYMENT_APPROVED",
+    SeatSelected = "SEAT_SELECTED",
+    Ticketed = "TICKETED",
+    Cancelling = "CANCELLING",
+    Cancelled = "CANCELLED",
+    Expired = "EXPIRED",
+    Completed = "COMPLETED",
+});
+
+impl ReservationStatus {
+    /// What customers read.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reserved => "예매완료(결제대기)",
+            Self::PaymentPending => "결제확인중",
+            Self::PaymentDeferred => "결제대기(혼잡)",
+            Self::PaymentApproved => "결제완료(좌석선택대기)",
+            Self::SeatSelected => "좌석선택완료(발권중)",
+            Self::Ticketed => "발권완료",
+            Self::Cancelling => "취소처리중",
+            Self::Cancelled => "취소완료",
+            Self::Expired => "기한만료",
+            Self::Completed => "관람완료",
+        }
+    }
+
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Cancelled | Self::Expired | Self::Completed => true,
+            Self::Reserved
+            | Self::PaymentPending
+            | Self::PaymentDeferred
+            | Self::PaymentApproved
+            | Self::SeatSelected
+            | Self::Ticketed
+            | Self::Cancelling => false,
+        }
+    }
+}
+
+words!(
+    /// Why a reservation ended or is being undone.
+    StatusReason {
+        CustomerRequest = "CUSTOMER_REQUEST",
+        StaffRequest = "STAFF_REQUEST",
+        PaymentTimeout = "PAYMENT_TIMEOUT",
+        SeatTimeout = "SEAT_TIMEOUT",
+        PaymentDeclined = "PAYMENT_DECLINED",
+        ShowtimeCancelled = "SHOWTIME_CANCELLED",
+        LateApproval = "LATE_APPROVAL",
+    }
+);
+
+words!(
+    /// What a reservation holds of its showtime's capacity.
+    Capacity { Held = "HELD", Sold = "SOLD", Released = "RELEASED" }
+);
+
+words!(
+    /// The state of one payment attempt.
+    AttemptStatus {
+        Pending = "PENDING",
+        Approved = "APPROVED",
+        Captured = "CAPTURED",
+        Declined = "DECLINED",
+        Abandoned = "ABANDONED",
+        Lapsed = "LAPSED",
+        Voided = "VOIDED",
+        Refunded = "REFUNDED",
+        PartiallyRefunded = "PARTIALLY_REFUNDED",
+    }
+);
+
+words!(
+    /// What the customer reads about the money of a reservation.
+    PaymentStatus {
+        None = "NONE",
+        Pending = "PENDING",
+        Deferred = "DEFERRED",
+        Approved = "APPROVED",
+        Captured = "CAPTURED",
+        Declined = "DECLINED",
+        CancelRequested = "CANCEL_REQUESTED",
+        Cancelled = "CANCELLED",
+        PartiallyRefunded = "PARTIALLY_REFUNDED",
+    }
+);
+
+words!(SeatStatus {
+    None = "NONE",
+    Assigned = "ASSIGNED",
+    CancelRequested = "CANCEL_REQUESTED",
+    Cancelled = "CANCELLED",
+});
+
+words!(TicketStatus {
+    None = "NONE",
+    Issued = "ISSUED",
+    Used = "USED",
+    CancelRequested = "CANCEL_REQUESTED",
+    Cancelled = "CANCELLED",
+    NoShow = "NO_SHOW",
+});
+
+words!(
+    /// What is asked of the gateway.
+    Operation { Approve = "APPROVE", Capture = "CAPTURE", Void = "VOID", Refund = "REFUND" }
+);
+
+words!(CallState { Sent = "SENT", Known = "KNOWN" });
+
+words!(CancellationState { Running = "RUNNING", Blocked = "BLOCKED", Done = "DONE" });
+
+words!(Grade {
+    Economy = "ECONOMY",
+    Standard = "STANDARD",
+    Prime = "PRIME",
+    /// Wheelchair places with their companions: a pool of their own.
+    Accessible = "ACCESSIBLE",
+});
+
+words!(SeatKind { Normal = "NORMAL", Wheelchair = "WHEELCHAIR", Companion = "COMPANION" });
+
+words!(
+    /// The audience type of one admission.
+    Audience {
+        Adult = "ADULT",
+        Teen = "TEEN",
+        Senior = "SENIOR",
+        Wheelchair = "WHEELCHAIR",
+        Companion = "COMPANION",
+    }
+);
+
+words!(AgeRating { All = "ALL", Twelve = "12", Fifteen = "15", Nineteen = "19" });
+
+words!(MovieStatus { Showing = "SHOWING", Ended = "ENDED" });
+
+words!(AuditoriumKind {
+    Standard = "STANDARD",
+    Imax = "IMAX",
+    FourDx = "FOURDX",
+    Premium = "PREMIUM",
+});
+
+words!(ShowtimeStatus {
+    Scheduled = "SCHEDULED",
+    OnSale = "ON_SALE",
+    Closed = "CLOSED",
+    Cancelled = "CANCELLED",
+});
+
+words!(CancelPolicy { Standard = "STANDARD" });
+
+words!(
+    /// How the customer pays.
+    Method { Card = "CARD", KakaoPay = "KAKAO_PAY", NaverPay = "NAVER_PAY", TossPay = "TOSS_PAY" }
+);
+
+words!(
+    /// Who caused a timeline event.
+    Actor { Customer = "customer", Staff = "staff", System = "system", Gateway = "gateway" }
+);
+
+words!(
+    /// Timeline event types; where the report has a word, it is that word (specification 1.2).
+    EventType {
+        Reserved = "Reserved",
+        PaymentRequested = "PaymentRequested",
+        PaymentApproved = "PaymentApproved",
+        PaymentDeclined = "PaymentDeclined",
+        PaymentLapsed = "PaymentLapsed",
+        PaymentCaptured = "PaymentCaptured",
+        SeatAssigned = "SeatAssigned",
+        PlanSeatsTaken = "PlanSeatsTaken",
+        TicketIssued = "TicketIssued",
+        CancellationRequested = "CancellationRequested",
+        PaymentCancellationRequested = "PaymentCancellationRequested",
+        SeatCancellationRequested = "SeatCancellationRequested",
+        TicketCancellationRequested = "TicketCancellationRequested",
+        TicketCancelled = "TicketCancelled",
+        SeatCancelled = "SeatCancelled",
+        PaymentCancelled = "PaymentCancelled",
+        RefundDelayed = "RefundDelayed",
+        ReservationCancelled = "ReservationCancelled",
+        ReservationExpired = "ReservationExpired",
+        ShowCompleted = "ShowCompleted",
+    }
+);

@@ -1,0 +1,110 @@
+//! The house gateway's tongue: approve, capture, void, refund and inquire over HTTP with JSON.
+
+use crate::{Outcome, Unknown};
+use domain::ids::CallKey;
+use domain::payment::{Answer, GatewayCall};
+use domain::time::Time;
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long one delivery or inquiry is waited for. A slow answer is inquired later, never given up.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// A client of the house gateway.
+#[derive(Clone, Debug)]
+pub struct House {
+    base: Url,
+    client: Client,
+}
+
+#[derive(Serialize)]
+struct Ask<'a> {
+    amount: i64,
+    method: &'a str,
+}
+
+/// Unknown fields are ignored; unknown outcomes make the answer unusable.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply {
+    key: String,
+    outcome: String,
+    #[serde(default)]
+    amount: Option<i64>,
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    approval_ends_at: Option<jiff::Timestamp>,
+}
+
+impl House {
+    /// `base` is the server's root, for example `http://127.0.0.1:8089/`.
+    pub fn new(base: Url) -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .connect_timeout(CONNECT_WITHIN)
+            .no_proxy()
+            .build()?;
+        Ok(Self { base, client })
+    }
+
+    /// Sends the frozen body under its key. Late, doubled or repeated deliveries are harmless.
+    pub async fn deliver(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
+        let verb = call.operation.as_str().to_ascii_lowercase();
+        let url = self.url(&["v1", "payments", call.attempt_id.as_str(), &verb]);
+        let ask = Ask { amount: call.body.amount.get(), method: call.body.method.as_str() };
+        let key = call.key.as_str();
+        let sent = self.client.post(url).header("Idempotency-Key", key).json(&ask).send().await?;
+        if sent.status() == StatusCode::CONFLICT {
+            return Ok(Outcome::InProgress);
+        }
+        understand(call, sent).await
+    }
+
+    /// What became of a key that was sent before.
+    pub async fn inquire(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
+        let url = self.url(&["v1", "operations", call.key.as_str()]);
+        let answered = self.client.get(url).send().await?;
+        if answered.status() == StatusCode::NOT_FOUND {
+            return Ok(Outcome::NotFound);
+        }
+        understand(call, answered).await
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(segments);
+        url
+    }
+}
+
+async fn understand(call: &GatewayCall, response: Response) -> Result<Outcome, Unknown> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        return Err(Unknown::NotDefinitive { status: status.as_u16() });
+    }
+    let reply: Reply = response.json().await?;
+    about(&call.key, &reply)?;
+    match reply.outcome.as_str() {
+        "IN_PROGRESS" => Ok(Outcome::InProgress),
+        "REFUSED" => {
+            let code = reply.code.unwrap_or_else(|| "UNSPECIFIED".to_owned());
+            Ok(Outcome::Known(Answer::Refused { code }))
+        }
+        "DONE" if reply.amount == Some(call.body.amount.get()) => {
+            let ends_at = reply.approval_ends_at.map(|at| Time::from_millis(at.as_millisecond()));
+            Ok(Outcome::Known(Answer::Done { approval_ends_at: ends_at }))
+        }
+        "DONE" => Err(Unknown::Misfit(format!("done with the amount {:?}", reply.amount))),
+        other => Err(Unknown::Misfit(format!("outcome {other}"))),
+    }
+}
+
+fn about(key: &CallKey, reply: &Reply) -> Result<(), Unknown> {
+    if reply.key == key.as_str() {
+        return Ok(());
+    }
+    Err(Unknown::Misfit("another key".to_owned()))
+}

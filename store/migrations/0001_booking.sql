@@ -1,0 +1,242 @@
+-- One text for SQLite and PostgreSQL: columns are text or bigint only. Ids are text, times are
+-- milliseconds UTC, amounts are won, flags are 0 or 1, lists are JSON. What must be unique is an
+-- index of its own, so that tests can take a guard away and show the race that it stops.
+
+-- What is on offer -------------------------------------------------------------------------------
+
+create table movie (
+    movie_id        text   not null primary key,
+    title           text   not null,
+    original_title  text   not null,
+    runtime_minutes bigint not null,
+    age_rating      text   not null,
+    status          text   not null
+);
+create index movie_by_title on movie (title);
+
+create table theater (
+    theater_id text not null primary key,
+    name       text not null
+);
+
+create table auditorium (
+    auditorium_id  text   not null primary key,
+    theater_id     text   not null references theater (theater_id),
+    name           text   not null,
+    kind           text   not null,
+    layout_version bigint not null
+);
+create index auditorium_by_theater on auditorium (theater_id);
+
+create table seat (
+    seat_id       text   not null primary key,
+    auditorium_id text   not null references auditorium (auditorium_id),
+    seat_row      text   not null,
+    number        text   not null,
+    grade         text   not null,
+    kind          text   not null,
+    block         text   not null,
+    x             bigint not null,
+    y             bigint not null
+);
+create index seat_by_auditorium on seat (auditorium_id, y, x);
+
+create table showtime (
+    showtime_id    text   not null primary key,
+    movie_id       text   not null references movie (movie_id),
+    auditorium_id  text   not null references auditorium (auditorium_id),
+    starts_at      bigint not null,
+    ends_at        bigint not null,
+    sales_open_at  bigint not null,
+    sales_close_at bigint not null,
+    status         text   not null,
+    cancel_policy  text   not null,
+    max_party_size bigint not null,
+    prices         text   not null -- JSON: grade, then audience type, then won
+);
+create index showtime_by_movie on showtime (movie_id, starts_at);
+create index showtime_by_start on showtime (starts_at);
+
+-- The right to N seats of a grade, before seats are chosen. One row per showtime and grade.
+create table capacity_pool (
+    showtime_id text   not null references showtime (showtime_id),
+    grade       text   not null,
+    open        bigint not null, -- 0 closes it: creates are refused from the next statement on
+    sellable    bigint not null,
+    held        bigint not null,
+    sold        bigint not null,
+    primary key (showtime_id, grade),
+    constraint capacity_pool_never_oversold
+        check (held >= 0 and sold >= 0 and held + sold <= sellable)
+);
+
+-- The reservation and all that belongs to it -----------------------------------------------------
+
+-- Everything that a guard reads stands on this row, and every deciding transaction updates it.
+create table reservation (
+    reservation_id    text   not null primary key,
+    code              text   not null,
+    customer_id       text   not null,
+    showtime_id       text   not null references showtime (showtime_id),
+    movie_title       text   not null, -- the showtime as it was when it was sold
+    theater_name      text   not null,
+    auditorium_name   text   not null,
+    starts_at         bigint not null,
+    ends_at           bigint not null,
+    cancel_policy     text   not null,
+    grade             text   not null,
+    party             text   not null, -- JSON
+    amount            bigint not null,
+    status            text   not null,
+    status_reason     text,
+    capacity          text   not null,
+    plan              text,            -- JSON; null: the customer pays and chooses
+    attempts_left     bigint not null,
+    attempt_n         bigint,          -- the newest payment attempt, as far as guards need it
+    attempt_method    text,
+    attempt_status    text,
+    approval_ends_at  bigint,          -- of the newest approval
+    open_call         text,            -- key of the one gateway call without an answer
+    open_operation    text,
+    open_cancellation text,
+    refunded          bigint not null,
+    seat_status       text   not null,
+    seat_numbers      text   not null, -- JSON
+    ticket_status     text   not null,
+    deadline_at       bigint,
+    attend_at         bigint,          -- when the pump has to look; null: never
+    wakes             bigint not null, -- fruitless wakes since the last change
+    created_at        bigint not null,
+    updated_at        bigint not null,
+    version           bigint not null,
+    last_seq          bigint not null  -- place of the last timeline event
+);
+create unique index reservation_code on reservation (code);
+create index reservation_by_customer on reservation (customer_id, reservation_id);
+create index reservation_to_attend on reservation (attend_at) where attend_at is not null;
+
+-- Personal data stands here and nowhere else.
+create table contact (
+    reservation_id text not null primary key references reservation (reservation_id),
+    name           text,
+    phone          text
+);
+
+create table payment_attempt (
+    payment_attempt_id text   not null primary key,
+    reservation_id     text   not null references reservation (reservation_id),
+    customer_id        text   not null,
+    n                  bigint not null,
+    method             text   not null,
+    amount             bigint not null,
+    payer_grant        text,            -- what the gateway's widget gave the browser
+    status             text   not null,
+    approved_at        bigint,
+    approval_ends_at   bigint,
+    captured_at        bigint,
+    refunded           bigint not null,
+    refunded_at        bigint,
+    cancellation_id    text,            -- the undo that returned the money
+    created_at         bigint not null
+);
+create unique index payment_attempt_live on payment_attempt (reservation_id)
+    where status in ('PENDING', 'APPROVED', 'CAPTURED');
+create index payment_attempt_by_reservation on payment_attempt (reservation_id, n);
+create index payment_attempt_by_customer on payment_attempt (customer_id, payment_attempt_id);
+
+-- Written before the call is made; a SENT row is settled by its own key and by nothing else.
+create table gateway_call (
+    key             text   not null primary key,
+    reservation_id  text   not null references reservation (reservation_id),
+    attempt_id      text   not null references payment_attempt (payment_attempt_id),
+    operation       text   not null,
+    cancellation_id text,
+    body            text   not null, -- JSON, frozen
+    state           text   not null,
+    answer          text,            -- JSON, the gateway's definitive answer
+    opened_at       bigint not null,
+    known_at        bigint
+);
+create unique index gateway_call_sent on gateway_call (reservation_id) where state = 'SENT';
+
+-- The unique index decides who has the seat. The id is the fence: freeing names it.
+create table seat_assignment (
+    assignment_id  text   not null primary key,
+    showtime_id    text   not null references showtime (showtime_id),
+    seat_id        text   not null references seat (seat_id),
+    reservation_id text,            -- null: blocked by the house
+    live           bigint not null,
+    assigned_at    bigint not null,
+    freed_at       bigint
+);
+create unique index seat_assignment_live on seat_assignment (showtime_id, seat_id) where live = 1;
+create index seat_assignment_by_reservation on seat_assignment (reservation_id);
+
+create table ticket (
+    ticket_id      text   not null primary key,
+    reservation_id text   not null references reservation (reservation_id),
+    assignment_id  text   not null references seat_assignment (assignment_id),
+    seat_number    text   not null,
+    code           text   not null,
+    status         text   not null,
+    issued_at      bigint not null,
+    revoked_at     bigint
+);
+create unique index ticket_code on ticket (code);
+create unique index ticket_live on ticket (assignment_id)
+    where status in ('ISSUED', 'USED', 'CANCEL_REQUESTED');
+create index ticket_by_reservation on ticket (reservation_id);
+
+create table cancellation (
+    cancellation_id    text   not null primary key,
+    reservation_id     text   not null references reservation (reservation_id),
+    reason             text   not null,
+    actor              text   not null,
+    percent            bigint not null, -- frozen when accepted
+    amount             bigint not null, -- frozen when accepted
+    state              text   not null,
+    requested_at       bigint not null,
+    tickets_revoked_at bigint,
+    seats_freed_at     bigint,
+    money_returned_at  bigint,
+    attend_at          bigint,
+    wakes              bigint not null
+);
+create unique index cancellation_open on cancellation (reservation_id) where state <> 'DONE';
+create index cancellation_by_reservation on cancellation (reservation_id, requested_at);
+create index cancellation_to_attend on cancellation (attend_at) where attend_at is not null;
+
+-- What happened and what is shown of it ----------------------------------------------------------
+
+create table timeline (
+    reservation_id text   not null references reservation (reservation_id),
+    seq            bigint not null, -- gap-free per reservation
+    type           text   not null,
+    actor          text   not null,
+    status         text   not null, -- of the reservation after the step
+    detail         text   not null, -- JSON, no personal data
+    at             bigint not null,
+    primary key (reservation_id, seq)
+);
+
+-- The one thing mypage reads; written with the timeline, rebuildable from the reservation.
+create table mypage (
+    reservation_id text   not null primary key references reservation (reservation_id),
+    customer_id    text   not null,
+    version        bigint not null,
+    updated_at     bigint not null,
+    document       text   not null -- JSON
+);
+create index mypage_by_customer on mypage (customer_id, reservation_id);
+
+-- Written in the command's own transaction, so a repeat finds it exactly when the first took effect.
+create table idempotency_key (
+    principal    text   not null,
+    route        text   not null,
+    key          text   not null,
+    request_hash text   not null,
+    resource     text   not null,
+    created_at   bigint not null
+);
+create unique index idempotency_key_once on idempotency_key (principal, route, key);
+create index idempotency_key_by_age on idempotency_key (created_at);

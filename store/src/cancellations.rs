@@ -1,0 +1,287 @@
+//! Cancellations: accepting them in one transaction and recording each step of the undo.
+
+use crate::idempotency::{Claim, RequestKey};
+use crate::reservations::Attend;
+use crate::row::{broken, number, time, time_or_null, word};
+use crate::writer::{Tx, left};
+use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, payments, repeated};
+use domain::cancellation::{Cancellation, Cancelling, OwesUndo};
+use domain::ids::{CancellationId, CustomerId, ReservationId};
+use domain::refusal::Refusal;
+use domain::reservation::Reservation;
+use domain::time::Time;
+use domain::timeline::Event;
+use domain::words::{Actor, StatusReason};
+use sqlx::any::AnyRow;
+
+macro_rules! cancellation_columns {
+    () => {
+        "cancellation_id, reservation_id, reason, actor, percent, amount, state, requested_at, \
+         tickets_revoked_at, seats_freed_at, money_returned_at, attend_at"
+    };
+}
+
+impl Store {
+    /// T18, T19: the customer asks to end the reservation.
+    pub async fn cancel(
+        &self,
+        owner: &CustomerId,
+        id: &ReservationId,
+        key: Option<&RequestKey>,
+    ) -> Result<Decision, StoreError> {
+        repeated(|| self.try_cancel(owner, id, key)).await
+    }
+
+    async fn try_cancel(
+        &self,
+        owner: &CustomerId,
+        id: &ReservationId,
+        key: Option<&RequestKey>,
+    ) -> Result<Decision, StoreError> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let mut row = match self.command(&mut tx, id, owner, key).await? {
+            Ok(row) => row,
+            Err(decision) => return left(tx, decision).await,
+        };
+        match row.cancel(now, new_id()?, Actor::Customer) {
+            Err(refusal) => left(tx, Decision::Refused(refusal, Some(row))).await,
+            Ok(Cancelling::Already) => left(tx, Decision::Done(row)).await,
+            Ok(Cancelling::Ended(events)) => {
+                payments::abandon_attempt(&mut tx, &row).await?;
+                self.record(&mut tx, &mut row, &events, Attend::Now).await?;
+                capacity::release_held(&mut tx, &row).await?;
+                self.commit(tx, &row).await?;
+                Ok(Decision::Done(row))
+            }
+            Ok(Cancelling::Accepted(cancellation, events)) => {
+                insert_undo(&mut tx, &cancellation).await?;
+                self.record(&mut tx, &mut row, &events, Attend::Now).await?;
+                self.commit(tx, &row).await?;
+                Ok(Decision::Done(row))
+            }
+        }
+    }
+
+    /// The start of every customer's command: the key is taken, the row is locked and is theirs.
+    pub(crate) async fn command(
+        &self,
+        tx: &mut Tx,
+        id: &ReservationId,
+        owner: &CustomerId,
+        key: Option<&RequestKey>,
+    ) -> Result<Result<Reservation, Decision>, StoreError> {
+        let Some(row) = self.lock(tx, id).await? else { return Ok(Err(Decision::NotFound)) };
+        if row.customer_id != *owner {
+            return Ok(Err(Decision::NotFound));
+        }
+        let Some(key) = key else { return Ok(Ok(row)) };
+        // The row's lock comes first: two requests with one key take turns on it.
+        match idempotency::claim(tx, key, id.as_str(), self.now()).await? {
+            Claim::First => Ok(Ok(row)),
+            Claim::Repeated(resource) if resource == id.as_str() => {
+                Ok(Err(Decision::Replayed(row)))
+            }
+            Claim::Repeated(_) | Claim::OtherBody => {
+                Ok(Err(Decision::Refused(Refusal::IdempotencyKeyReused, Some(row))))
+            }
+        }
+    }
+
+    pub async fn cancellation(
+        &self,
+        id: &CancellationId,
+    ) -> Result<Option<Cancellation>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            cancellation_columns!(),
+            " from cancellation where cancellation_id = $1"
+        ))
+        .bind(id.as_str())
+        .fetch_optional(self.readers())
+        .await?
+        .map(|row| cancellation(&row))
+        .transpose()
+    }
+
+    /// The newest cancellation of a reservation.
+    pub async fn latest_cancellation(
+        &self,
+        id: &ReservationId,
+    ) -> Result<Option<Cancellation>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            cancellation_columns!(),
+            " from cancellation where reservation_id = $1 \
+             order by requested_at desc, cancellation_id desc limit 1"
+        ))
+        .bind(id.as_str())
+        .fetch_optional(self.readers())
+        .await?
+        .map(|row| cancellation(&row))
+        .transpose()
+    }
+
+    /// What a cancellation owes, with its reservation; nothing when there is none.
+    pub async fn undo_owed(
+        &self,
+        id: &CancellationId,
+    ) -> Result<Option<(Reservation, OwesUndo)>, StoreError> {
+        let Some(cancellation) = self.cancellation(id).await? else { return Ok(None) };
+        let row = self.reservation(&cancellation.reservation_id).await?;
+        Ok(row.map(|row| {
+            let owes = cancellation.owes(&row);
+            (row, owes)
+        }))
+    }
+
+    /// Step c: the seats are freed and the capacity is released.
+    pub async fn free_seats(&self, id: &CancellationId) -> Result<(), StoreError> {
+        repeated(|| async {
+            let Some(mut undo) = self.lock_undo(id, OwesUndo::Seats).await? else { return Ok(()) };
+            let seated = !undo.row.seat_numbers.is_empty();
+            let events = undo.row.free_seats(self.now(), &mut undo.cancellation);
+            self.free_assignments(&mut undo.tx, &undo.row).await?;
+            save_cancellation(&mut undo.tx, &undo.cancellation).await?;
+            self.record(&mut undo.tx, &mut undo.row, &events, Attend::Later).await?;
+            if seated {
+                capacity::release_sold(&mut undo.tx, &undo.row).await?;
+            } else {
+                capacity::release_held(&mut undo.tx, &undo.row).await?;
+            }
+            self.commit(undo.tx, &undo.row).await
+        })
+        .await
+    }
+
+    /// Step e: the undo is complete (T21).
+    pub async fn close_cancellation(&self, id: &CancellationId) -> Result<(), StoreError> {
+        repeated(|| async {
+            let Some(mut undo) = self.lock_undo(id, OwesUndo::Close).await? else { return Ok(()) };
+            let events = undo.row.close_cancellation(&mut undo.cancellation);
+            payments::abandon_attempt(&mut undo.tx, &undo.row).await?;
+            save_cancellation(&mut undo.tx, &undo.cancellation).await?;
+            self.record(&mut undo.tx, &mut undo.row, &events, Attend::Later).await?;
+            self.commit(undo.tx, &undo.row).await
+        })
+        .await
+    }
+
+    /// Begins a step of an undo; nothing when this step is not what is owed.
+    pub(crate) async fn lock_undo(
+        &self,
+        id: &CancellationId,
+        step: OwesUndo,
+    ) -> Result<Option<Undo>, StoreError> {
+        let Some(found) = self.cancellation(id).await? else { return Ok(None) };
+        let mut tx = self.begin().await?;
+        let Some(row) = self.lock(&mut tx, &found.reservation_id).await? else {
+            return left(tx, None).await;
+        };
+        let cancellation = cancellation_in(&mut tx, id).await?;
+        if cancellation.owes(&row) != step {
+            return left(tx, None).await;
+        }
+        Ok(Some(Undo { tx, row, cancellation }))
+    }
+}
+
+/// One step of an undo under way.
+pub(crate) struct Undo {
+    pub(crate) tx: Tx,
+    pub(crate) row: Reservation,
+    pub(crate) cancellation: Cancellation,
+}
+
+/// Opens an undo inside a transaction that has locked the row; the caller records the events.
+pub(crate) async fn open_undo(
+    store: &Store,
+    tx: &mut Tx,
+    row: &mut Reservation,
+    reason: StatusReason,
+    actor: Actor,
+) -> Result<Vec<Event>, StoreError> {
+    let (cancellation, events) = row.undo(store.now(), new_id()?, reason, actor);
+    insert_undo(tx, &cancellation).await?;
+    Ok(events)
+}
+
+fn new_id() -> Result<CancellationId, StoreError> {
+    CancellationId::parse(fresh::id('c')).map_err(|why| broken("cancellation_id", why))
+}
+
+/// The new cancellation's row, and its tickets marked: from here scans refuse them.
+async fn insert_undo(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into cancellation (cancellation_id, reservation_id, reason, actor, percent, \
+         amount, state, requested_at, attend_at, wakes) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
+    )
+    .bind(new.id.as_str())
+    .bind(new.reservation_id.as_str())
+    .bind(new.reason.as_str())
+    .bind(new.actor.as_str())
+    .bind(i64::from(new.percent.get()))
+    .bind(new.amount.get())
+    .bind(new.state.as_str())
+    .bind(new.requested_at.as_millis())
+    .bind(new.attend_at.map(Time::as_millis))
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "update ticket set status = 'CANCEL_REQUESTED' \
+         where reservation_id = $1 and status = 'ISSUED'",
+    )
+    .bind(new.reservation_id.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn save_cancellation(tx: &mut Tx, row: &Cancellation) -> Result<(), StoreError> {
+    sqlx::query(
+        "update cancellation set state = $2, tickets_revoked_at = $3, seats_freed_at = $4, \
+         money_returned_at = $5, attend_at = $6, wakes = 0 where cancellation_id = $1",
+    )
+    .bind(row.id.as_str())
+    .bind(row.state.as_str())
+    .bind(row.tickets_revoked_at.map(Time::as_millis))
+    .bind(row.seats_freed_at.map(Time::as_millis))
+    .bind(row.money_returned_at.map(Time::as_millis))
+    .bind(row.attend_at.map(Time::as_millis))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn cancellation_in(
+    tx: &mut Tx,
+    id: &CancellationId,
+) -> Result<Cancellation, StoreError> {
+    let found = sqlx::query(concat!(
+        "select ",
+        cancellation_columns!(),
+        " from cancellation where cancellation_id = $1"
+    ))
+    .bind(id.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    cancellation(&found)
+}
+
+fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
+    Ok(Cancellation {
+        id: word(row, "cancellation_id")?,
+        reservation_id: word(row, "reservation_id")?,
+        reason: word(row, "reason")?,
+        actor: word(row, "actor")?,
+        percent: number(row, "percent")?,
+        amount: number(row, "amount")?,
+        state: word(row, "state")?,
+        requested_at: time(row, "requested_at")?,
+        tickets_revoked_at: time_or_null(row, "tickets_revoked_at")?,
+        seats_freed_at: time_or_null(row, "seats_freed_at")?,
+        money_returned_at: time_or_null(row, "money_returned_at")?,
+        attend_at: time_or_null(row, "attend_at")?,
+    })
+}

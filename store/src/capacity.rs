@@ -1,0 +1,81 @@
+//! Capacity: the right to N seats of a grade before seats are chosen. The pool is the last row that
+//! any transaction locks, because it is the hottest.
+
+use crate::row::{int, number, word};
+use crate::writer::Tx;
+use crate::{Store, StoreError};
+use domain::catalogue::Pool;
+use domain::ids::ShowtimeId;
+use domain::reservation::Reservation;
+
+impl Store {
+    pub async fn pools(&self, showtime: &ShowtimeId) -> Result<Vec<Pool>, StoreError> {
+        sqlx::query(
+            "select grade, open, sellable, held, sold from capacity_pool \
+             where showtime_id = $1 order by grade",
+        )
+        .bind(showtime.as_str())
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(pool)
+        .collect()
+    }
+}
+
+fn pool(row: &sqlx::any::AnyRow) -> Result<Pool, StoreError> {
+    Ok(Pool {
+        grade: word(row, "grade")?,
+        open: int(row, "open")? == 1,
+        sellable: number(row, "sellable")?,
+        held: number(row, "held")?,
+        sold: number(row, "sold")?,
+    })
+}
+
+/// Claims the party's places; false when there is no room or sales are closed (R1).
+pub(crate) async fn claim(tx: &mut Tx, row: &Reservation) -> Result<bool, StoreError> {
+    let claimed = sqlx::query(
+        "update capacity_pool set held = held + $3 \
+         where showtime_id = $1 and grade = $2 and open = 1 and held + sold + $3 <= sellable",
+    );
+    Ok(changed(tx, row, claimed).await? == 1)
+}
+
+/// HELD → SOLD: the seats are assigned.
+pub(crate) async fn sell(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
+    one(tx, row, "update capacity_pool set held = held - $3, sold = sold + $3 where showtime_id = $1 and grade = $2").await
+}
+
+/// HELD → RELEASED.
+pub(crate) async fn release_held(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
+    one(tx, row, "update capacity_pool set held = held - $3 where showtime_id = $1 and grade = $2")
+        .await
+}
+
+/// SOLD → RELEASED.
+pub(crate) async fn release_sold(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
+    one(tx, row, "update capacity_pool set sold = sold - $3 where showtime_id = $1 and grade = $2")
+        .await
+}
+
+async fn one(tx: &mut Tx, row: &Reservation, sql: &'static str) -> Result<(), StoreError> {
+    match changed(tx, row, sqlx::query(sql)).await? {
+        1 => Ok(()),
+        _ => Err(StoreError::Broken(format!("no pool for reservation {}", row.id))),
+    }
+}
+
+async fn changed<'q>(
+    tx: &mut Tx,
+    row: &'q Reservation,
+    query: sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>,
+) -> Result<u64, StoreError> {
+    let done = query
+        .bind(row.showtime.showtime_id.as_str())
+        .bind(row.grade.as_str())
+        .bind(i64::from(row.party.size()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,411 @@
+//! Movies, theaters, auditoriums, seats, showtimes: written by seeding, read by everyone.
+
+use crate::reserve::Offer;
+use crate::row::{json, number, text, time, to_json, word};
+use crate::seats::seat;
+use crate::writer::Tx;
+use crate::{Store, StoreError};
+use domain::catalogue::{Auditorium, Movie, Pool, Seat, Showtime, Theater};
+use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
+use domain::time::Time;
+use domain::words::{AuditoriumKind, Grade, MovieStatus};
+use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
+
+/// A showtime as it is listed.
+#[derive(Debug, Clone)]
+pub struct ListedShowtime {
+    pub offer: Offer,
+    pub theater_id: TheaterId,
+    pub auditorium_kind: AuditoriumKind,
+    pub pools: Vec<Pool>,
+}
+
+/// Which showtimes are asked for; each part may be left open.
+#[derive(Debug, Clone, Default)]
+pub struct ShowtimeFilter {
+    pub movie_id: Option<MovieId>,
+    pub theater_id: Option<TheaterId>,
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+    /// Listing goes on after this start and id.
+    pub after: Option<(Time, ShowtimeId)>,
+}
+
+/// An auditorium without its seats.
+#[derive(Debug, Clone)]
+pub struct ListedAuditorium {
+    pub id: AuditoriumId,
+    pub theater_id: TheaterId,
+    pub name: String,
+    pub kind: AuditoriumKind,
+    pub layout_version: u32,
+    pub seats: u32,
+}
+
+macro_rules! showtime_select {
+    ($where:literal) => {
+        concat!(
+            "select t.showtime_id, t.movie_id, t.auditorium_id, t.starts_at, t.ends_at, \
+             t.sales_open_at, t.sales_close_at, t.status, t.cancel_policy, t.max_party_size, \
+             t.prices, m.title, m.age_rating, a.name as auditorium_name, \
+             a.kind as auditorium_kind, h.theater_id, h.name as theater_name \
+             from showtime t join movie m on m.movie_id = t.movie_id \
+             join auditorium a on a.auditorium_id = t.auditorium_id \
+             join theater h on h.theater_id = a.theater_id ",
+            $where
+        )
+    };
+}
+
+impl Store {
+    /// Adds what is missing; what exists is left as it is. One transaction per part, so that a
+    /// seeding which is cut off is completed by the next.
+    pub async fn put_movies(&self, movies: &[Movie]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for movie in movies {
+            sqlx::query(
+                "insert into movie (movie_id, title, original_title, runtime_minutes, age_rating, \
+                 status) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            )
+            .bind(movie.id.as_str())
+            .bind(movie.title.as_str())
+            .bind(movie.original_title.as_str())
+            .bind(i64::from(movie.runtime_minutes))
+            .bind(movie.age_rating.as_str())
+            .bind(movie.status.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Theaters with their auditoriums and seats; see [`Store::put_movies`].
+    pub async fn put_venues(
+        &self,
+        theaters: &[Theater],
+        auditoriums: &[Auditorium],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for theater in theaters {
+            sqlx::query(
+                "insert into theater (theater_id, name) values ($1, $2) on conflict do nothing",
+            )
+            .bind(theater.id.as_str())
+            .bind(theater.name.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        for auditorium in auditoriums {
+            let inserted = sqlx::query(
+                "insert into auditorium (auditorium_id, theater_id, name, kind, layout_version) \
+                 values ($1, $2, $3, $4, $5) on conflict do nothing",
+            )
+            .bind(auditorium.id.as_str())
+            .bind(auditorium.theater_id.as_str())
+            .bind(auditorium.name.as_str())
+            .bind(auditorium.kind.as_str())
+            .bind(i64::from(auditorium.layout_version))
+            .execute(&mut *tx)
+            .await?;
+            if inserted.rows_affected() == 1 {
+                insert_seats(&mut tx, auditorium).await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Showtimes with their pools, `sellable` places per grade; see [`Store::put_movies`].
+    pub async fn put_showtimes(
+        &self,
+        showtimes: &[(Showtime, BTreeMap<Grade, u32>)],
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut added = 0;
+        for (showtime, sellable) in showtimes {
+            if !insert_showtime(&mut tx, showtime).await? {
+                continue;
+            }
+            added += 1;
+            for (grade, places) in sellable {
+                sqlx::query(
+                    "insert into capacity_pool (showtime_id, grade, open, sellable, held, sold) \
+                     values ($1, $2, 1, $3, 0, 0) on conflict do nothing",
+                )
+                .bind(showtime.id.as_str())
+                .bind(grade.as_str())
+                .bind(i64::from(*places))
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// Movies, of a title or a status where one is asked for, from after the id `after`.
+    pub async fn movies(
+        &self,
+        title: Option<&str>,
+        status: Option<MovieStatus>,
+        after: Option<&MovieId>,
+        limit: i64,
+    ) -> Result<Vec<Movie>, StoreError> {
+        sqlx::query(
+            "select movie_id, title, original_title, runtime_minutes, age_rating, status \
+             from movie where ($1 is null or title = $1) and ($2 is null or movie_id > $2) \
+             and ($4 is null or status = $4) order by movie_id limit $3",
+        )
+        .bind(title.map(str::to_owned))
+        .bind(after.map(|id| id.as_str().to_owned()))
+        .bind(limit)
+        .bind(status.map(|status| status.as_str().to_owned()))
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(movie)
+        .collect()
+    }
+
+    pub async fn movie(&self, id: &MovieId) -> Result<Option<Movie>, StoreError> {
+        sqlx::query(
+            "select movie_id, title, original_title, runtime_minutes, age_rating, status \
+             from movie where movie_id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.readers())
+        .await?
+        .map(|row| movie(&row))
+        .transpose()
+    }
+
+    pub async fn theaters(
+        &self,
+        after: Option<&TheaterId>,
+        limit: i64,
+    ) -> Result<Vec<Theater>, StoreError> {
+        sqlx::query(
+            "select theater_id, name from theater where ($1 is null or theater_id > $1) \
+             order by theater_id limit $2",
+        )
+        .bind(after.map(|id| id.as_str().to_owned()))
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| Ok(Theater { id: word(row, "theater_id")?, name: text(row, "name")? }))
+        .collect()
+    }
+
+    pub async fn theater(&self, id: &TheaterId) -> Result<Option<Theater>, StoreError> {
+        let found = sqlx::query("select theater_id, name from theater where theater_id = $1")
+            .bind(id.as_str())
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = found else { return Ok(None) };
+        Ok(Some(Theater { id: word(&row, "theater_id")?, name: text(&row, "name")? }))
+    }
+
+    pub async fn auditoriums(
+        &self,
+        theater: &TheaterId,
+        after: Option<&AuditoriumId>,
+        limit: i64,
+    ) -> Result<Vec<ListedAuditorium>, StoreError> {
+        sqlx::query(
+            "select a.auditorium_id, a.theater_id, a.name, a.kind, a.layout_version, \
+             (select count(*) from seat s where s.auditorium_id = a.auditorium_id) as seats \
+             from auditorium a where a.theater_id = $1 and ($2 is null or a.auditorium_id > $2) \
+             order by a.auditorium_id limit $3",
+        )
+        .bind(theater.as_str())
+        .bind(after.map(|id| id.as_str().to_owned()))
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(ListedAuditorium {
+                id: word(row, "auditorium_id")?,
+                theater_id: word(row, "theater_id")?,
+                name: text(row, "name")?,
+                kind: word(row, "kind")?,
+                layout_version: number(row, "layout_version")?,
+                seats: number(row, "seats")?,
+            })
+        })
+        .collect()
+    }
+
+    /// Showtimes in the order of their start.
+    pub async fn showtimes(
+        &self,
+        filter: &ShowtimeFilter,
+        limit: i64,
+    ) -> Result<Vec<ListedShowtime>, StoreError> {
+        let (after_at, after_id) = match &filter.after {
+            Some((at, id)) => (Some(at.as_millis()), Some(id.as_str().to_owned())),
+            None => (None, None),
+        };
+        let found = sqlx::query(showtime_select!(
+            "where ($1 is null or t.movie_id = $1) and ($2 is null or h.theater_id = $2) \
+             and ($3 is null or t.starts_at >= $3) and ($4 is null or t.starts_at < $4) \
+             and ($5 is null or (t.starts_at, t.showtime_id) > ($5, $6)) \
+             order by t.starts_at, t.showtime_id limit $7"
+        ))
+        .bind(filter.movie_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(filter.theater_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(filter.from.map(Time::as_millis))
+        .bind(filter.until.map(Time::as_millis))
+        .bind(after_at)
+        .bind(after_id)
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        let mut listed = Vec::new();
+        for row in &found {
+            listed.push(self.listed(row).await?);
+        }
+        Ok(listed)
+    }
+
+    pub async fn showtime(&self, id: &ShowtimeId) -> Result<Option<ListedShowtime>, StoreError> {
+        let found = sqlx::query(showtime_select!("where t.showtime_id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(self.readers())
+            .await?;
+        match found {
+            Some(row) => Ok(Some(self.listed(&row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Showtimes of a movie that start after `after`, are on sale and have room in some grade that
+    /// everybody may book: wheelchair places alone are no room for others.
+    pub async fn showtimes_with_room(
+        &self,
+        movie: &MovieId,
+        after: Time,
+        limit: i64,
+    ) -> Result<Vec<ListedShowtime>, StoreError> {
+        let found = sqlx::query(showtime_select!(
+            "where t.movie_id = $1 and t.starts_at > $2 and t.status = 'ON_SALE' \
+             and t.sales_open_at <= $3 and t.sales_close_at > $3 \
+             and exists (select 1 from capacity_pool p where p.showtime_id = t.showtime_id \
+             and p.open = 1 and p.grade <> 'ACCESSIBLE' and p.held + p.sold < p.sellable) \
+             order by t.starts_at, t.showtime_id limit $4"
+        ))
+        .bind(movie.as_str())
+        .bind(after.as_millis())
+        .bind(self.now().as_millis())
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        let mut listed = Vec::new();
+        for row in &found {
+            listed.push(self.listed(row).await?);
+        }
+        Ok(listed)
+    }
+
+    async fn listed(&self, row: &AnyRow) -> Result<ListedShowtime, StoreError> {
+        let showtime = showtime(row)?;
+        Ok(ListedShowtime {
+            pools: self.pools(&showtime.id).await?,
+            theater_id: word(row, "theater_id")?,
+            auditorium_kind: word(row, "auditorium_kind")?,
+            offer: Offer {
+                showtime,
+                movie_title: text(row, "title")?,
+                age_rating: word(row, "age_rating")?,
+                theater_name: text(row, "theater_name")?,
+                auditorium_name: text(row, "auditorium_name")?,
+            },
+        })
+    }
+
+    /// Every seat of an auditorium.
+    pub async fn seats(&self, auditorium: &AuditoriumId) -> Result<Vec<Seat>, StoreError> {
+        sqlx::query(
+            "select seat_id, seat_row, number, grade, kind, block, x, y from seat \
+             where auditorium_id = $1 order by y, x, seat_id",
+        )
+        .bind(auditorium.as_str())
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(seat)
+        .collect()
+    }
+}
+
+async fn insert_seats(tx: &mut Tx, auditorium: &Auditorium) -> Result<(), StoreError> {
+    for seat in &auditorium.seats {
+        sqlx::query(
+            "insert into seat (seat_id, auditorium_id, seat_row, number, grade, kind, block, x, y) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(seat.id.as_str())
+        .bind(auditorium.id.as_str())
+        .bind(seat.row.as_str())
+        .bind(seat.number.as_str())
+        .bind(seat.grade.as_str())
+        .bind(seat.kind.as_str())
+        .bind(seat.block.as_str())
+        .bind(i64::from(seat.x))
+        .bind(i64::from(seat.y))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// False when it exists already.
+async fn insert_showtime(tx: &mut Tx, showtime: &Showtime) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
+        "insert into showtime (showtime_id, movie_id, auditorium_id, starts_at, ends_at, \
+         sales_open_at, sales_close_at, status, cancel_policy, max_party_size, prices) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
+    )
+    .bind(showtime.id.as_str())
+    .bind(showtime.movie_id.as_str())
+    .bind(showtime.auditorium_id.as_str())
+    .bind(showtime.starts_at.as_millis())
+    .bind(showtime.ends_at.as_millis())
+    .bind(showtime.sales_open_at.as_millis())
+    .bind(showtime.sales_close_at.as_millis())
+    .bind(showtime.status.as_str())
+    .bind(showtime.cancel_policy.as_str())
+    .bind(i64::from(showtime.max_party_size))
+    .bind(to_json(&showtime.prices))
+    .execute(&mut **tx)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+fn movie(row: &AnyRow) -> Result<Movie, StoreError> {
+    Ok(Movie {
+        id: word(row, "movie_id")?,
+        title: text(row, "title")?,
+        original_title: text(row, "original_title")?,
+        runtime_minutes: number(row, "runtime_minutes")?,
+        age_rating: word(row, "age_rating")?,
+        status: word(row, "status")?,
+    })
+}
+
+fn showtime(row: &AnyRow) -> Result<Showtime, StoreError> {
+    Ok(Showtime {
+        id: word(row, "showtime_id")?,
+        movie_id: word(row, "movie_id")?,
+        auditorium_id: word(row, "auditorium_id")?,
+        starts_at: time(row, "starts_at")?,
+        ends_at: time(row, "ends_at")?,
+        sales_open_at: time(row, "sales_open_at")?,
+        sales_close_at: time(row, "sales_close_at")?,
+        status: word(row, "status")?,
+        cancel_policy: word(row, "cancel_policy")?,
+        max_party_size: number(row, "max_party_size")?,
+        prices: json(row, "prices")?,
+    })
+}

@@ -1,0 +1,128 @@
+//! What must differ between SQLite and PostgreSQL, side by side.
+
+use crate::StoreError;
+use crate::writer::{Tx, Writer, take_turn};
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Reading connections to SQLite; measured enough for 60,000 reads/s on two cores.
+const SQLITE_READERS: u32 = 4;
+/// One hot row is served best by few connections (`store-notes`: 8 to 16).
+const POSTGRES_CONNECTIONS: u32 = 12;
+/// Then the database counts as unreachable.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) enum Engine {
+    Sqlite { readers: AnyPool, writer: Arc<Mutex<Writer>> },
+    Postgres { pool: AnyPool },
+}
+
+impl Engine {
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        if let Some(file) = url.strip_prefix("sqlite://") {
+            if file.is_empty() || file.contains([':', '?']) {
+                // Anything else is a database of its own per connection, gone at the end.
+                return Err(StoreError::Setup(
+                    "sqlite:// is followed by the name of a file".to_owned(),
+                ));
+            }
+            Self::open_sqlite(file).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else {
+            Err(StoreError::Setup(
+                "the database URL starts with sqlite:// or postgres://".to_owned(),
+            ))
+        }
+    }
+
+    async fn open_sqlite(file: &str) -> Result<Self, StoreError> {
+        let mut conn = AnyConnection::connect(&format!("sqlite://{file}?mode=rwc")).await?;
+        sqlx::raw_sql(
+            "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
+             pragma busy_timeout = 5000; pragma cache_size = -65536;",
+        )
+        .execute(&mut conn)
+        .await?;
+        sqlx::migrate!().run(&mut conn).await?;
+        let readers = AnyPoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            .test_before_acquire(false)
+            .connect(&format!("sqlite://{file}?mode=ro"))
+            .await?;
+        Ok(Self::Sqlite { readers, writer: Writer::new(conn) })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let pool = AnyPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            .test_before_acquire(false)
+            .connect(url)
+            .await?;
+        // Ids and codes are compared and paged as text: any other collation would order them
+        // differently than SQLite does.
+        let collation: String = sqlx::query_scalar(
+            "select cast(datcollate as text) from pg_database where datname = current_database()",
+        )
+        .fetch_one(&pool)
+        .await?;
+        if !matches!(collation.as_str(), "C" | "POSIX" | "C.UTF-8" | "C.utf8") {
+            return Err(StoreError::Setup(format!(
+                "the database sorts text by {collation}; create it with: \
+                 create database … template template0 lc_collate 'C' lc_ctype 'C'"
+            )));
+        }
+        sqlx::migrate!().run(&pool).await?;
+        Ok(Self::Postgres { pool })
+    }
+
+    pub(crate) fn readers(&self) -> &AnyPool {
+        match self {
+            Self::Sqlite { readers, .. } => readers,
+            Self::Postgres { pool } => pool,
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
+        match self {
+            Self::Sqlite { writer, .. } => take_turn(writer).await,
+            Self::Postgres { pool } => {
+                // In a task of its own: a `begin` that is dropped half way gives a connection back
+                // to the pool that sits in a transaction, and later writes vanish in it.
+                let pool = pool.clone();
+                let begun = tokio::spawn(async move { pool.begin().await }).await;
+                begun.map_err(|_| sqlx::Error::WorkerCrashed)?.map(Tx::Pooled)
+            }
+        }
+    }
+
+    /// Ends a `select` that takes the row's lock. SQLite has one writer and needs none.
+    pub(crate) fn locking(&self, plain: &'static str, locked: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => plain,
+            Self::Postgres { .. } => locked,
+        }
+    }
+}
+
+/// PostgreSQL is going down or coming up; the connection is of no use any more.
+pub(crate) fn was_shut_down(error: &dyn sqlx::error::DatabaseError) -> bool {
+    matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+}
+
+/// The database cut the transaction off, and the same again may succeed.
+pub(crate) fn was_interrupted(error: &dyn sqlx::error::DatabaseError) -> bool {
+    match error.code().as_deref() {
+        // PostgreSQL: serialization failure, deadlock.
+        Some("40001" | "40P01") => true,
+        // SQLite: busy, locked.
+        Some("5" | "6" | "517") => true,
+        _ => was_shut_down(error),
+    }
+}

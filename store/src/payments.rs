@@ -1,0 +1,235 @@
+//! Payment attempts: asked for by the customer or the plan, read by anyone.
+
+use crate::idempotency::RequestKey;
+use crate::reservations::Attend;
+use crate::row::{broken, int, number, time_or_null, word, word_or_null};
+use crate::writer::{Tx, left};
+use crate::{Decision, Store, StoreError, repeated};
+use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
+use domain::payment::{Answer, Authorization, GatewayCall, PaymentAttempt};
+use domain::reservation::{Pay, Reservation};
+use domain::time::Time;
+use domain::words::{Actor, AttemptStatus};
+use sqlx::any::AnyRow;
+
+/// A wish to pay, with what the gateway's widget gave the browser.
+#[derive(Debug, Clone)]
+pub struct PayCommand {
+    pub reservation_id: ReservationId,
+    pub pay: Pay,
+    pub authorization: Option<Authorization>,
+}
+
+/// A payment attempt with its refund.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    pub attempt: PaymentAttempt,
+    pub refunded_at: Option<Time>,
+    pub cancellation_id: Option<CancellationId>,
+}
+
+macro_rules! attempt_columns {
+    () => {
+        "payment_attempt_id, reservation_id, n, method, amount, payer_grant, status, approved_at, \
+         approval_ends_at, captured_at, refunded, refunded_at, cancellation_id"
+    };
+}
+
+impl Store {
+    /// T4: a new payment attempt, by the customer.
+    pub async fn pay(
+        &self,
+        owner: &CustomerId,
+        command: &PayCommand,
+        key: Option<&RequestKey>,
+    ) -> Result<Decision, StoreError> {
+        repeated(|| async {
+            let mut tx = self.begin().await?;
+            let id = &command.reservation_id;
+            let mut row = match self.command(&mut tx, id, owner, key).await? {
+                Ok(row) => row,
+                Err(decision) => return left(tx, decision).await,
+            };
+            match row.pay(self.now(), command.pay, self.deadlines()) {
+                Ok(events) => {
+                    self.insert_attempt(&mut tx, &row, command.authorization.as_ref()).await?;
+                    self.record(&mut tx, &mut row, &events, Attend::Now).await?;
+                    self.commit(tx, &row).await?;
+                    Ok(Decision::Done(row))
+                }
+                Err(refusal) => left(tx, Decision::Refused(refusal, Some(row))).await,
+            }
+        })
+        .await
+    }
+
+    /// T4 by the plan. Nothing happens when it is not owed.
+    pub async fn pay_by_plan(&self, id: &ReservationId) -> Result<(), StoreError> {
+        repeated(|| async {
+            let mut tx = self.begin().await?;
+            let Some(mut row) = self.lock(&mut tx, id).await? else { return left(tx, ()).await };
+            let Some(plan) = &row.plan else { return left(tx, ()).await };
+            let pay = Pay { method: plan.method, amount: row.amount, actor: Actor::System };
+            let Ok(events) = row.pay(self.now(), pay, self.deadlines()) else {
+                return left(tx, ()).await;
+            };
+            self.insert_attempt(&mut tx, &row, None).await?;
+            self.record(&mut tx, &mut row, &events, Attend::Later).await?;
+            self.commit(tx, &row).await
+        })
+        .await
+    }
+
+    async fn insert_attempt(
+        &self,
+        tx: &mut Tx,
+        row: &Reservation,
+        authorization: Option<&Authorization>,
+    ) -> Result<(), StoreError> {
+        let attempt = row.attempt.ok_or_else(|| broken("attempt_n", "missing"))?;
+        sqlx::query(
+            "insert into payment_attempt (payment_attempt_id, reservation_id, customer_id, n, \
+             method, amount, payer_grant, status, refunded, created_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)",
+        )
+        .bind(PaymentAttemptId::nth(&row.id, attempt.n).as_str().to_owned())
+        .bind(row.id.as_str())
+        .bind(row.customer_id.as_str())
+        .bind(i64::from(attempt.n))
+        .bind(attempt.method.as_str())
+        .bind(row.amount.get())
+        .bind(authorization.map(|given| given.0.clone()))
+        .bind(attempt.status.as_str())
+        .bind(self.now().as_millis())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Payments of a customer or of one reservation, newest first, from after the id `before`.
+    pub async fn payments(
+        &self,
+        owner: &CustomerId,
+        reservation: Option<&ReservationId>,
+        before: Option<&PaymentAttemptId>,
+        limit: i64,
+    ) -> Result<Vec<Payment>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            attempt_columns!(),
+            " from payment_attempt where customer_id = $1 \
+             and ($2 is null or reservation_id = $2) \
+             and ($3 is null or payment_attempt_id < $3) \
+             order by payment_attempt_id desc limit $4"
+        ))
+        .bind(owner.as_str())
+        .bind(reservation.map(|id| id.as_str().to_owned()))
+        .bind(before.map(|id| id.as_str().to_owned()))
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(payment)
+        .collect()
+    }
+
+    pub async fn payment(
+        &self,
+        owner: &CustomerId,
+        id: &PaymentAttemptId,
+    ) -> Result<Option<Payment>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            attempt_columns!(),
+            " from payment_attempt where payment_attempt_id = $1 and customer_id = $2"
+        ))
+        .bind(id.as_str())
+        .bind(owner.as_str())
+        .fetch_optional(self.readers())
+        .await?
+        .map(|row| payment(&row))
+        .transpose()
+    }
+}
+
+pub(crate) async fn attempt_in(
+    tx: &mut Tx,
+    id: &PaymentAttemptId,
+) -> Result<PaymentAttempt, StoreError> {
+    let found = sqlx::query(concat!(
+        "select ",
+        attempt_columns!(),
+        " from payment_attempt where payment_attempt_id = $1"
+    ))
+    .bind(id.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(payment(&found)?.attempt)
+}
+
+/// Brings the attempt's own row to what the reservation's row says of it.
+pub(crate) async fn save_attempt(
+    tx: &mut Tx,
+    row: &Reservation,
+    call: &GatewayCall,
+    answer: &Answer,
+    now: Time,
+) -> Result<(), StoreError> {
+    let Some(attempt) = row.attempt else { return Ok(()) };
+    let at = |status| (attempt.status == status).then(|| now.as_millis());
+    let ends_at = match answer {
+        Answer::Done { approval_ends_at } => approval_ends_at.map(Time::as_millis),
+        Answer::Refused { .. } => None,
+    };
+    let returned = matches!(attempt.status, AttemptStatus::Voided | AttemptStatus::Refunded);
+    sqlx::query(
+        "update payment_attempt set status = $2, approved_at = coalesce(approved_at, $3), \
+         approval_ends_at = coalesce(approval_ends_at, $4), \
+         captured_at = coalesce(captured_at, $5), refunded = $6, \
+         refunded_at = coalesce(refunded_at, $7), cancellation_id = coalesce(cancellation_id, $8) \
+         where payment_attempt_id = $1",
+    )
+    .bind(call.attempt_id.as_str())
+    .bind(attempt.status.as_str())
+    .bind(at(AttemptStatus::Approved))
+    .bind(ends_at)
+    .bind(at(AttemptStatus::Captured))
+    .bind(row.refunded.get())
+    .bind(returned.then(|| now.as_millis()))
+    .bind(call.cancellation_id.as_ref().filter(|_| returned).map(|id| id.as_str().to_owned()))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The reservation ended before its attempt was sent.
+pub(crate) async fn abandon_attempt(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
+    sqlx::query(
+        "update payment_attempt set status = 'ABANDONED' \
+         where reservation_id = $1 and status = 'PENDING'",
+    )
+    .bind(row.id.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
+    Ok(Payment {
+        attempt: PaymentAttempt {
+            id: word(row, "payment_attempt_id")?,
+            reservation_id: word(row, "reservation_id")?,
+            n: u32::try_from(int(row, "n")?).map_err(|why| broken("n", why))?,
+            method: word(row, "method")?,
+            amount: number(row, "amount")?,
+            authorization: word_or_null(row, "payer_grant")?.map(Authorization),
+            status: word(row, "status")?,
+            approved_at: time_or_null(row, "approved_at")?,
+            approval_ends_at: time_or_null(row, "approval_ends_at")?,
+            captured_at: time_or_null(row, "captured_at")?,
+            refunded: number(row, "refunded")?,
+        },
+        refunded_at: time_or_null(row, "refunded_at")?,
+        cancellation_id: word_or_null(row, "cancellation_id")?,
+    })
+}

@@ -1,0 +1,160 @@
+//! Tickets: issued when the money is captured, revoked before any money is returned.
+
+use crate::cancellations::save_cancellation;
+use crate::reservations::Attend;
+use crate::row::{broken, text, time, time_or_null, word};
+use crate::writer::left;
+use crate::{Store, StoreError, fresh, repeated};
+use domain::cancellation::OwesUndo;
+use domain::ids::{AssignmentId, CancellationId, CustomerId, ReservationId, TicketId};
+use domain::reservation::Owes;
+use domain::time::Time;
+use domain::words::TicketStatus;
+use sqlx::any::AnyRow;
+
+/// One seat's right of entry.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    pub id: TicketId,
+    pub reservation_id: ReservationId,
+    pub assignment_id: AssignmentId,
+    pub seat_number: String,
+    /// What the gate reads; cannot be guessed.
+    pub code: String,
+    pub status: TicketStatus,
+    pub issued_at: Time,
+    pub revoked_at: Option<Time>,
+}
+
+/// 80 bits: nobody guesses a code.
+const CODE_CHARACTERS: usize = 16;
+
+macro_rules! ticket_columns {
+    () => {
+        "t.ticket_id, t.reservation_id, t.assignment_id, t.seat_number, t.code, t.status, \
+         t.issued_at, t.revoked_at"
+    };
+}
+
+impl Store {
+    /// T16. Nothing happens when tickets are not what the reservation owes.
+    pub async fn issue_tickets(&self, id: &ReservationId) -> Result<(), StoreError> {
+        repeated(|| async {
+            let mut tx = self.begin().await?;
+            let Some(mut row) = self.lock(&mut tx, id).await? else { return left(tx, ()).await };
+            if row.owes() != Owes::Tickets {
+                return left(tx, ()).await;
+            }
+            let mut issued = Vec::new();
+            for seat in self.live_seats(&mut tx, id).await? {
+                let ticket =
+                    TicketId::parse(fresh::id('t')).map_err(|why| broken("ticket_id", why))?;
+                sqlx::query(
+                    "insert into ticket (ticket_id, reservation_id, assignment_id, seat_number, \
+                     code, status, issued_at) values ($1, $2, $3, $4, $5, 'ISSUED', $6)",
+                )
+                .bind(ticket.as_str())
+                .bind(id.as_str())
+                .bind(seat.assignment_id.as_str())
+                .bind(seat.number.as_str())
+                .bind(fresh::code(CODE_CHARACTERS))
+                .bind(self.now().as_millis())
+                .execute(&mut *tx)
+                .await?;
+                issued.push((ticket, seat.number));
+            }
+            let events = row.issue_tickets(issued);
+            self.record(&mut tx, &mut row, &events, Attend::Later).await?;
+            self.commit(tx, &row).await
+        })
+        .await
+    }
+
+    /// Step b of an undo.
+    pub async fn revoke_tickets(&self, id: &CancellationId) -> Result<(), StoreError> {
+        repeated(|| async {
+            let Some(mut undo) = self.lock_undo(id, OwesUndo::Tickets).await? else {
+                return Ok(());
+            };
+            let found = sqlx::query(
+                "update ticket set status = 'CANCELLED', revoked_at = $2 \
+                 where reservation_id = $1 and status = 'CANCEL_REQUESTED' \
+                 returning ticket_id, seat_number",
+            )
+            .bind(undo.row.id.as_str())
+            .bind(self.now().as_millis())
+            .fetch_all(&mut *undo.tx)
+            .await?;
+            let mut revoked = Vec::new();
+            for row in &found {
+                revoked.push((word(row, "ticket_id")?, text(row, "seat_number")?));
+            }
+            revoked.sort();
+            let events = undo.row.revoke_tickets(self.now(), &mut undo.cancellation, revoked);
+            save_cancellation(&mut undo.tx, &undo.cancellation).await?;
+            self.record(&mut undo.tx, &mut undo.row, &events, Attend::Later).await?;
+            self.commit(undo.tx, &undo.row).await
+        })
+        .await
+    }
+
+    /// All tickets of a reservation, in the order of their seats.
+    pub async fn tickets(&self, id: &ReservationId) -> Result<Vec<Ticket>, StoreError> {
+        self.tickets_page(id, None, i64::MAX).await
+    }
+
+    /// A reservation's tickets from after the id `after`.
+    pub async fn tickets_page(
+        &self,
+        id: &ReservationId,
+        after: Option<&TicketId>,
+        limit: i64,
+    ) -> Result<Vec<Ticket>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            ticket_columns!(),
+            " from ticket t where t.reservation_id = $1 and ($2 is null or t.ticket_id > $2) \
+             order by t.ticket_id limit $3"
+        ))
+        .bind(id.as_str())
+        .bind(after.map(|id| id.as_str().to_owned()))
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(ticket)
+        .collect()
+    }
+
+    pub async fn ticket_by_code(
+        &self,
+        owner: &CustomerId,
+        code: &str,
+    ) -> Result<Option<Ticket>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            ticket_columns!(),
+            " from ticket t join reservation r on r.reservation_id = t.reservation_id \
+             where t.code = $1 and r.customer_id = $2"
+        ))
+        .bind(code)
+        .bind(owner.as_str())
+        .fetch_optional(self.readers())
+        .await?
+        .map(|row| ticket(&row))
+        .transpose()
+    }
+}
+
+fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
+    Ok(Ticket {
+        id: word(row, "ticket_id")?,
+        reservation_id: word(row, "reservation_id")?,
+        assignment_id: word(row, "assignment_id")?,
+        seat_number: text(row, "seat_number")?,
+        code: text(row, "code")?,
+        status: word(row, "status")?,
+        issued_at: time(row, "issued_at")?,
+        revoked_at: time_or_null(row, "revoked_at")?,
+    })
+}

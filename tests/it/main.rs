@@ -1,0 +1,17 @@
+//! The one test binary. Behaviour is tested through HTTP against the real `marquee up` with the
+//! real Temporal server; the store's rules on both engines against the store itself. Stand-ins are
+//! for other companies' servers only.
+
+mod app;
+mod booking;
+mod cancelling;
+mod choosing;
+mod deadlines;
+mod engines;
+mod outage;
+mod paying;
+mod postgres;
+mod requests;
+mod store;
+mod structure;
+mod up;

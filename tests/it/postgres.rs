@@ -1,0 +1,194 @@
+//! A PostgreSQL of the tests' own: one cluster for the test process, one database for each test.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A cold machine has been seen to need three seconds.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the server says, in the C locale, once it takes connections.
+const READY: &str = "database system is ready to accept connections";
+
+/// Ends PostgreSQL at once when the guard sends SIGTERM, and clears up after it. SIGTERM itself
+/// would have it wait for its clients. Nobody reads these files again, so SIGQUIT, which leaves
+/// them as a crash would, is good enough.
+const SERVE: &str = r#"
+    folder=$1; shift
+    trap 'kill -QUIT $server' TERM
+    "$@" &
+    server=$!
+    wait $server
+    wait $server
+    rm -rf -- "$folder"
+"#;
+
+/// A running cluster. It ends when the test process does, however that ends.
+pub(crate) struct Cluster {
+    programs: PathBuf,
+    port: u16,
+    databases: AtomicU32,
+    /// Open for as long as the cluster is to live.
+    _lifeline: ChildStdin,
+}
+
+/// The cluster of this test process, or none where PostgreSQL is not installed.
+///
+/// On CI a missing PostgreSQL is a failure: there half the tests must not pass by not running.
+pub(crate) fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let start = || {
+        let Some(programs) = find_programs() else {
+            assert!(std::env::var_os("CI").is_none(), "CI needs Debian's package `postgresql`");
+            eprintln!("Tests on PostgreSQL are skipped: install Debian's package `postgresql`.");
+            return None;
+        };
+        Some(Cluster::start(programs))
+    };
+    CLUSTER.get_or_init(start).as_ref()
+}
+
+impl Cluster {
+    /// Makes an empty database and returns its URL.
+    pub(crate) fn database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let port = self.port.to_string();
+        let mut create = Command::new(self.programs.join("createdb"));
+        create.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres"]);
+        create.args(["--template=template0", "--locale=C", "--encoding=UTF8", &name]);
+        succeed(create);
+        format!("postgres://postgres@127.0.0.1:{port}/{name}")
+    }
+
+    fn start(programs: PathBuf) -> Self {
+        let folder = TempDir::with_prefix("marquee-pg-").expect("the temp folder is writable");
+        let user = User::of_server();
+        user.own(folder.path());
+        let data = folder.path().join("data");
+        let mut initdb = user.command(&programs.join("initdb"));
+        initdb.args(["--locale=C", "--encoding=UTF8", "--auth=trust", "-U", "postgres"]);
+        // The server itself does sync. Only an empty new cluster may be lost to a power cut.
+        initdb.arg("--no-sync").arg("-D").arg(&data).current_dir(folder.path());
+        succeed(initdb);
+
+        let port = free_port();
+        let mut postgres = user.command(&programs.join("postgres"));
+        postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
+        postgres.arg("-k").arg(folder.path()).args(["-c", "max_connections=300"]);
+        let lifeline = serve(folder, &postgres);
+        Self { programs, port, databases: AtomicU32::new(0), _lifeline: lifeline }
+    }
+}
+
+/// Starts the server under `marquee guard` and waits until it takes connections.
+fn serve(folder: TempDir, postgres: &Command) -> ChildStdin {
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_marquee"))
+        .args(["guard", "--", "sh", "-c", SERVE, "postgres"])
+        .arg(folder.path())
+        .arg(postgres.get_program())
+        .args(postgres.get_args())
+        .current_dir(folder.path())
+        // Ctrl-C ends the tests, and their end the server, in that order.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("marquee was built for this test");
+    // From here on the script clears the folder: statics are never dropped.
+    let _ = folder.keep();
+    let lifeline = guard.stdin.take().expect("stdin is piped");
+    let mut log = BufReader::new(guard.stderr.take().expect("stderr is piped")).lines();
+
+    let (lines, inbox) = mpsc::channel();
+    // Reads on for as long as the server lives: a full pipe would stop it.
+    std::thread::spawn(move || {
+        while let Some(Ok(line)) = log.next() {
+            let _ = lines.send(line);
+        }
+        let _ = guard.wait();
+    });
+    let began = Instant::now();
+    let mut said = Vec::new();
+    while let Ok(line) = inbox.recv_timeout(READY_WITHIN.saturating_sub(began.elapsed())) {
+        if line.contains(READY) {
+            return lifeline;
+        }
+        said.push(line);
+    }
+    panic!("PostgreSQL did not start:\n{}", said.join("\n"));
+}
+
+/// Who runs the server: PostgreSQL refuses root.
+enum User {
+    Myself,
+    Other { uid: u32, gid: u32 },
+}
+
+impl User {
+    fn of_server() -> Self {
+        if !rustix::process::geteuid().is_root() {
+            return Self::Myself;
+        }
+        ["postgres", "nobody"]
+            .iter()
+            .find_map(|name| Some(Self::Other { uid: id("-u", name)?, gid: id("-g", name)? }))
+            .expect("as root PostgreSQL needs a user `postgres` or `nobody`")
+    }
+
+    fn own(&self, folder: &Path) {
+        if let Self::Other { uid, gid } = *self {
+            std::os::unix::fs::chown(folder, Some(uid), Some(gid)).expect("root may give away");
+        }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let Self::Other { uid, gid } = *self else { return Command::new(program) };
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()]);
+        command.arg(program);
+        command
+    }
+}
+
+fn id(what: &str, user: &str) -> Option<u32> {
+    let output = Command::new("id").args([what, user]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// The folder of PostgreSQL's programs. Debian keeps it off PATH, one for each version.
+fn find_programs() -> Option<PathBuf> {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&on_path)
+        // A link leads to the folder where the other programs are too.
+        .filter_map(|folder| folder.join("initdb").canonicalize().ok())
+        .filter_map(|initdb| initdb.parent().map(Path::to_owned));
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    versions.sort();
+    on_path.chain(versions.into_iter().rev()).find(|folder| {
+        ["initdb", "postgres", "createdb"].iter().all(|program| folder.join(program).is_file())
+    })
+}
+
+/// A port below those of outgoing connections. Test processes begin at different places, so that
+/// two of them do not choose one port.
+fn free_port() -> u16 {
+    let from = 20_000 + u16::try_from(std::process::id() % 10_000).expect("it is below 10,000");
+    (from..32_767)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("some port is free")
+}
+
+fn succeed(mut command: Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the program was found");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed: {log}");
+}

@@ -1,0 +1,209 @@
+//! The gateway's HTTP routes: payments for its clients, the rest for those who test them.
+
+use crate::books::{LedgerItem, LedgerPage};
+use crate::delivery::{Delivery, Invalid, Key, Operation, OrderId};
+use crate::faults::{Faults, OrderFaults};
+use crate::gateway::{Ending, Gateway, Inquiry};
+use crate::hangup::Hangup;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// The largest body that is read, in bytes.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+/// The most items on one page of the ledger.
+const LEDGER_ITEMS_MAX: usize = 1000;
+
+/// All routes of the gateway.
+pub(crate) fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/v1/payments/{order}/{operation}", post(deliver))
+        .route("/v1/operations/{key}", get(inquire))
+        .route("/ledger", get(ledger))
+        .route("/deliveries", get(deliveries))
+        .route("/faults", get(faults).put(replace_faults))
+        .route("/faults/orders/{prefix}", put(set_override).delete(remove_override))
+        .route("/livez", get(|| async { StatusCode::OK }))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(gateway)
+}
+
+async fn deliver(
+    State(gateway): State<Gateway>,
+    ConnectInfo(hangup): ConnectInfo<Hangup>,
+    Path((order, operation)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let operation = Operation::of_path(&operation).ok_or(Problem::NotFound)?;
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+    let key = Key::parse(key.unwrap_or_default())?;
+    let delivery = Delivery::parse(key, OrderId::parse(order)?, operation, &body?)?;
+    match gateway.deliver(delivery).await {
+        Ending::Answered(answer) => Ok(Json(&*answer).into_response()),
+        Ending::Silence => Ok(hangup.close()),
+        Ending::Unavailable => Err(Problem::Unavailable),
+        Ending::InProgress => Err(Problem::InProgress),
+        Ending::KeyReused => Err(Problem::KeyReused),
+    }
+}
+
+async fn inquire(
+    State(gateway): State<Gateway>,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    let key = Key::parse(key)?;
+    match gateway.inquire(&key) {
+        Inquiry::Answered(answer) => Ok(Json(&*answer).into_response()),
+        Inquiry::InProgress => {
+            Ok(Json(json!({ "key": key, "outcome": "IN_PROGRESS" })).into_response())
+        }
+        Inquiry::NotFound => Err(Problem::NotFound),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LedgerQuery {
+    #[serde(default)]
+    after: u64,
+    order_id: Option<OrderId>,
+    limit: Option<usize>,
+}
+
+impl TryFrom<LedgerQuery> for LedgerPage {
+    type Error = Invalid;
+    fn try_from(query: LedgerQuery) -> Result<Self, Invalid> {
+        let limit = query.limit.unwrap_or(LEDGER_ITEMS_MAX);
+        if !(1..=LEDGER_ITEMS_MAX).contains(&limit) {
+            return Err(Invalid(format!("a page has 1 to {LEDGER_ITEMS_MAX} items")));
+        }
+        Ok(Self { after: query.after, order: query.order_id, limit })
+    }
+}
+
+async fn ledger(
+    State(gateway): State<Gateway>,
+    query: Result<Query<LedgerQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(query) = query?;
+    let (items, next): (Vec<LedgerItem>, _) = gateway.ledger(&query.try_into()?);
+    Ok(Json(json!({ "items": items, "nextCursor": next })))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveriesQuery {
+    order_id: Option<OrderId>,
+}
+
+async fn deliveries(
+    State(gateway): State<Gateway>,
+    query: Result<Query<DeliveriesQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(query) = query?;
+    Ok(Json(json!({ "items": gateway.delivery_counts(query.order_id.as_ref()) })))
+}
+
+async fn faults(State(gateway): State<Gateway>) -> Json<Faults> {
+    Json(gateway.with_faults(|faults| faults.clone()))
+}
+
+async fn replace_faults(
+    State(gateway): State<Gateway>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Faults>, Problem> {
+    let script: Faults = read(&body?)?;
+    script.check()?;
+    gateway.with_faults(|faults| *faults = script.clone());
+    Ok(Json(script))
+}
+
+async fn set_override(
+    State(gateway): State<Gateway>,
+    Path(prefix): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<OrderFaults>, Problem> {
+    let script: OrderFaults = read(&body?)?;
+    gateway.with_faults(|faults| faults.set(prefix, script.clone()))?;
+    Ok(Json(script))
+}
+
+async fn remove_override(State(gateway): State<Gateway>, Path(prefix): Path<String>) -> StatusCode {
+    gateway.with_faults(|faults| faults.orders.remove(&prefix));
+    StatusCode::NO_CONTENT
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
+    serde_json::from_slice(body).map_err(|error| Invalid(error.to_string()))
+}
+
+/// Every response that is not the answer that was asked for.
+enum Problem {
+    /// 400
+    Invalid(String),
+    /// 404
+    NotFound,
+    /// 409
+    InProgress,
+    /// 413, or what else the framework finds wrong with a body
+    Unreadable(BytesRejection),
+    /// 422
+    KeyReused,
+    /// 503
+    Unavailable,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, body) = match self {
+            Problem::Invalid(reason) => {
+                (StatusCode::BAD_REQUEST, json!({ "code": "INVALID_REQUEST", "message": reason }))
+            }
+            Problem::Unreadable(rejection) => (
+                rejection.status(),
+                json!({ "code": "INVALID_REQUEST", "message": rejection.body_text() }),
+            ),
+            Problem::NotFound => (StatusCode::NOT_FOUND, json!({ "code": "NOT_FOUND" })),
+            Problem::InProgress => (StatusCode::CONFLICT, json!({ "code": "IN_PROGRESS" })),
+            Problem::KeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, json!({ "code": "KEY_REUSED" }))
+            }
+            Problem::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, json!({ "code": "UNAVAILABLE" }))
+            }
+        };
+        (status, Json(body)).into_response()
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(reason): Invalid) -> Self {
+        Self::Invalid(reason)
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(reason: anyhow::Error) -> Self {
+        Self::Invalid(reason.to_string())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::Unreadable(rejection)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Invalid(rejection.body_text())
+    }
+}

@@ -1,0 +1,152 @@
+//! Every setting, as a flag with an environment twin. The environment is read here and nowhere
+//! else.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::reservation::Deadlines;
+use reqwest::Url;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Movie-ticket booking that never loses a booking.
+#[derive(Parser)]
+#[command(name = "marquee", version)]
+pub(crate) struct Config {
+    /// What is logged to standard error, for example `info` or `marquee=debug,warn`.
+    #[arg(long, env = "MARQUEE_LOG", default_value = "marquee=info,api=info,warn", global = true)]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start everything: store, Temporal, a stand-in for the payment company, workers and API.
+    Up(Box<Up>),
+    /// Run the Temporal dev server alone: found, or built with Go.
+    Temporal(Temporal),
+    /// Run the stand-in for the payment company alone.
+    FakeGateway(FakeGateway),
+    /// Run a command that ends when standard input does.
+    #[command(hide = true)]
+    Guard {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Where everything is kept: database, Temporal's file, the gateway's journal, logs.
+    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the API listens; a loopback address, because there are no tokens yet. The other ports
+    /// are the next free ones after it.
+    #[arg(long, env = "MARQUEE_LISTEN", default_value = "127.0.0.1:8088")]
+    pub(crate) listen: SocketAddr,
+    /// What is on offer: a cinema of today, or a million places for load.
+    #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
+    pub(crate) catalogue: CatalogueKind,
+    /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
+    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// Root of a payment company's server. Without it: the stand-in is started.
+    #[arg(long, env = "MARQUEE_GATEWAY_URL")]
+    pub(crate) gateway_url: Option<Url>,
+    #[command(flatten)]
+    pub(crate) deadlines: DeadlineFlags,
+    /// Nothing expires for this long after a start or a reconnection to Temporal.
+    #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Answer 400 to commands without an Idempotency-Key.
+    #[arg(long, env = "MARQUEE_REQUIRE_IDEMPOTENCY_KEY")]
+    pub(crate) require_idempotency_key: bool,
+    /// `test` opens the fault console.
+    #[arg(long, env = "MARQUEE_PROFILE", value_enum, default_value_t = Profile::Demo)]
+    pub(crate) profile: Profile,
+    #[command(flatten)]
+    pub(crate) temporal: TemporalSource,
+}
+
+#[derive(Args)]
+pub(crate) struct DeadlineFlags {
+    /// A customer pays within this time.
+    #[arg(long, env = "MARQUEE_PAY_WITHIN", default_value = "10m", value_parser = duration)]
+    pay_within: Duration,
+    /// A customer chooses seats within this time.
+    #[arg(long, env = "MARQUEE_SEAT_WITHIN", default_value = "10m", value_parser = duration)]
+    seat_within: Duration,
+    /// An accepted payment waits for the gateway at most this much longer.
+    #[arg(long, env = "MARQUEE_DEFER_WITHIN", default_value = "30m", value_parser = duration)]
+    defer_within: Duration,
+}
+
+impl From<&DeadlineFlags> for Deadlines {
+    fn from(flags: &DeadlineFlags) -> Self {
+        let DeadlineFlags { pay_within, seat_within, defer_within } = *flags;
+        Self { pay_within, seat_within, defer_within }
+    }
+}
+
+/// Where Temporal comes from.
+#[derive(Args, Clone)]
+pub(crate) struct TemporalSource {
+    /// A running server, `host:port`; then none is started.
+    #[arg(long, env = "TEMPORAL_ADDRESS")]
+    pub(crate) temporal_address: Option<String>,
+    /// The namespace on that server.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub(crate) temporal_namespace: String,
+    /// The Temporal CLI to run the dev server with.
+    #[arg(long, env = "TEMPORAL_CLI")]
+    pub(crate) temporal_cli: Option<PathBuf>,
+    /// Where a CLI that had to be downloaded or built is kept. Without it: in the data folder.
+    #[arg(long, env = "MARQUEE_TOOLS_DIR")]
+    pub(crate) tools_dir: Option<PathBuf>,
+    /// Where programs are looked for.
+    #[arg(long, env = "PATH", hide = true, default_value = "")]
+    pub(crate) search_path: OsString,
+}
+
+#[derive(Args)]
+pub(crate) struct Temporal {
+    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// Port of the server; its UI gets the next free one.
+    #[arg(long, default_value_t = 7233)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) source: TemporalSource,
+}
+
+#[derive(Args)]
+pub(crate) struct FakeGateway {
+    #[arg(long, default_value = "127.0.0.1:8089")]
+    pub(crate) listen: SocketAddr,
+    /// The file that every answer is written to before it is given.
+    #[arg(long, default_value = "data/gateway.jsonl")]
+    pub(crate) journal: PathBuf,
+    /// Shortest and longest time of an approval, in milliseconds.
+    #[arg(long, num_args = 2, default_values_t = [400, 620])]
+    pub(crate) approve_millis: Vec<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum CatalogueKind {
+    Demo,
+    Rush,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    Demo,
+    Test,
+}
+
+/// `10m`, `90s`, `1h30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unfit = |error: jiff::Error| error.to_string();
+    let span: jiff::SignedDuration = text.parse().map_err(unfit)?;
+    Duration::try_from(span).map_err(unfit)
+}

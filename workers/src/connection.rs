@@ -1,0 +1,88 @@
+//! Connections to Temporal, made in the background and kept trying: the API never waits for them.
+
+use anyhow::Context;
+use std::time::Duration;
+use temporalio_client::tonic::IntoRequest;
+use temporalio_client::{Client, ClientOptions, ConnectionOptions, GrpcCompression, RetryOptions};
+use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
+use temporalio_common::protos::temporal::api::operatorservice::v1::AddSearchAttributesRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use tokio::time::timeout;
+use workflows::booking::{DEADLINE_AT, RESERVATION_STATUS, SHOWTIME_ID};
+
+/// A server and a namespace on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// `host:port`.
+    pub(crate) address: String,
+    pub(crate) namespace: String,
+}
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+const TRY_AGAIN_MAX: Duration = Duration::from_secs(2);
+
+/// Tries until the server answers.
+pub(crate) async fn connect(target: &Target, identity: &str) -> Client {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match try_connect(target, identity).await {
+            Ok(client) => return client,
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "no Temporal yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(TRY_AGAIN_MAX);
+    }
+}
+
+async fn try_connect(target: &Target, identity: &str) -> anyhow::Result<Client> {
+    let retries = RetryOptions::builder().max_elapsed_time(Some(ANSWER_WITHIN)).max_retries(3);
+    let url: reqwest::Url = format!("http://{}", target.address).parse()?;
+    let options = ConnectionOptions::new(url)
+        .identity(identity)
+        .connect_timeout(CONNECT_WITHIN)
+        // Loopback and data centres have more bandwidth than CPU to spare.
+        .grpc_compression(GrpcCompression::None)
+        .retry_options(retries.build())
+        .build();
+    let client = Client::connect(options, ClientOptions::new(&target.namespace).build()).await?;
+    greet(&client, &target.namespace).await?;
+    Ok(client)
+}
+
+/// Makes sure that the server answers and has what our workflows need; also one that has lost its
+/// memory since.
+pub(crate) async fn greet(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    describe(client, namespace).await?;
+    register_search_attributes(client, namespace).await
+}
+
+/// Whether the server answers for this namespace.
+pub(crate) async fn describe(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..<_>::default() };
+    let mut service = client.connection().workflow_service();
+    timeout(ANSWER_WITHIN, service.describe_namespace(request.into_request()))
+        .await
+        .context("Temporal does not answer")??;
+    Ok(())
+}
+
+/// They have to exist before a workflow sets them; a repeat changes nothing.
+async fn register_search_attributes(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let keyword = i32::from(IndexedValueType::Keyword);
+    let datetime = i32::from(IndexedValueType::Datetime);
+    let search_attributes = [
+        (RESERVATION_STATUS.name(), keyword),
+        (SHOWTIME_ID.name(), keyword),
+        (DEADLINE_AT.name(), datetime),
+    ];
+    let request = AddSearchAttributesRequest {
+        namespace: namespace.to_owned(),
+        search_attributes: search_attributes.map(|(name, kind)| (name.to_owned(), kind)).into(),
+    };
+    let mut service = client.connection().operator_service();
+    timeout(ANSWER_WITHIN, service.add_search_attributes(request.into_request()))
+        .await
+        .context("Temporal does not answer")??;
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `marquee`: movie-ticket booking that never loses a booking.
+
+pub mod catalogue;
+
+mod children;
+mod config;
+mod connection;
+mod guard;
+mod ports;
+mod pump;
+mod run_file;
+mod temporal_server;
+mod up;
+mod workers;
+
+use clap::Parser;
+use config::{Command, Config};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let level = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let ended = match config.command {
+        Command::Guard { command } => guard::run(command),
+        Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
+        Command::Temporal(options) => on_runtime(up::temporal(options)),
+        Command::Up(options) => on_runtime(up::up(*options)),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("marquee: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn on_runtime(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run).map(|()| ExitCode::SUCCESS)
+}

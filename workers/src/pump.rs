@@ -1,0 +1,291 @@
+//! The pump: starts and wakes the workflows of rows that owe work, oldest first, with a limit on
+//! how many starts are in flight. It sits beside the booking worker and uses its connection, so
+//! that eager starts work. A lost wake, workflow or backup costs nothing but time.
+
+use crate::connection::{describe, greet};
+use domain::reservation::{Owes, Reservation};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::Store;
+use store::attend::{DueCancellation, DueReservation};
+use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::{
+    Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowSignalOptions, WorkflowStartOptions,
+};
+use temporalio_common::search_attributes::SearchAttributes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+use workflows::booking::{self, Booking, SHOWTIME_ID};
+use workflows::cancellation::{self, Cancellation};
+use workflows::contract::{BOOKING_QUEUE, CancellationRef, ReservationRef};
+
+/// With 200 in flight first tasks got lost and bookings stalled 10 s; with 80 none did (design 5).
+const STARTS_IN_FLIGHT_MAX: usize = 80;
+/// Rows that became due without a word in this process are found this late at most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Temporal is asked this often whether it is there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Old idempotency keys are forgotten this often.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// A run that was woken this often without any change of its row is deaf and is replaced, unless
+/// it has an activity under way.
+const WAKES_BEFORE_REPLACED: u32 = 5;
+/// A row whose workflow could not be reached is due again after this long.
+const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
+/// A killed worker delays a workflow task by this much (design 5).
+const TASK_WITHIN: Duration = Duration::from_secs(3);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) struct Pump {
+    pub(crate) store: Store,
+    pub(crate) namespace: String,
+    /// The booking worker's connection.
+    pub(crate) client: watch::Receiver<Option<Client>>,
+    /// Whether Temporal answers, for readiness and for the grace.
+    pub(crate) up: watch::Sender<bool>,
+    /// No deadline is carried out this long after a start or a reconnection.
+    pub(crate) grace: Duration,
+}
+
+impl Pump {
+    pub(crate) async fn run(self, mut quit: watch::Receiver<bool>) {
+        let pump = Arc::new(self);
+        let in_flight = Arc::new(Semaphore::new(STARTS_IN_FLIGHT_MAX));
+        let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut asked = None;
+        loop {
+            tokio::select! {
+                () = pump.store.changes().owed() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = forget.tick() => pump.forget_old_keys().await,
+                _ = quit.changed() => break,
+            }
+            pump.store.pump_passes(pump.grace);
+            let Some(client) = pump.reachable(&mut asked).await else { continue };
+            if let Err(error) = pump.drain(&client, &in_flight).await {
+                tracing::warn!(?error, "pump could not read the store");
+                pump.spare_deadlines();
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        // What is in flight ends: its rows are due again otherwise, which costs time only.
+        let all = u32::try_from(STARTS_IN_FLIGHT_MAX).expect("a small number");
+        timeout(ANSWER_WITHIN, in_flight.acquire_many(all)).await.ok();
+    }
+
+    /// The connection, when Temporal answers on it. As long as it does not, deadlines are spared,
+    /// so that none is carried out in the moment it comes back.
+    async fn reachable(&self, asked: &mut Option<Instant>) -> Option<Client> {
+        let Some(client) = self.client.borrow().clone() else {
+            self.spare_deadlines();
+            return None;
+        };
+        let was_up = *self.up.borrow();
+        if was_up && asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {
+            return Some(client);
+        }
+        let answers = match was_up {
+            true => describe(&client, &self.namespace).await,
+            false => greet(&client, &self.namespace).await,
+        };
+        *asked = Some(Instant::now());
+        if let Err(error) = answers {
+            self.down(&error);
+            return None;
+        }
+        if !self.up.send_replace(true) {
+            tracing::info!("Temporal answers");
+        }
+        Some(client)
+    }
+
+    /// Takes due rows as long as there are any and places in flight are free.
+    async fn drain(
+        self: &Arc<Self>,
+        client: &Client,
+        in_flight: &Arc<Semaphore>,
+    ) -> Result<(), store::StoreError> {
+        while *self.up.borrow() {
+            let Ok(first) = in_flight.clone().acquire_owned().await else { return Ok(()) };
+            let mut places = vec![first];
+            while let Ok(place) = in_flight.clone().try_acquire_owned() {
+                places.push(place);
+            }
+            let limit = i64::try_from(places.len()).expect("a small number");
+            // Undoing comes first: it gives capacity and money back.
+            let undos = self.store.take_due_cancellations(limit).await?;
+            let some_undos = !undos.is_empty();
+            for undo in undos {
+                let Some(place) = places.pop() else { break };
+                self.clone().spawn_undo(client.clone(), undo, place);
+            }
+            let limit = i64::try_from(places.len()).expect("a small number");
+            let bookings = match limit {
+                0 => Vec::new(),
+                limit => self.store.take_due_reservations(limit).await?,
+            };
+            if !some_undos && bookings.is_empty() {
+                return Ok(());
+            }
+            for booking in bookings {
+                let Some(place) = places.pop() else { break };
+                self.clone().spawn_booking(client.clone(), booking, place);
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn_booking(
+        self: Arc<Self>,
+        client: Client,
+        due: DueReservation,
+        place: OwnedSemaphorePermit,
+    ) {
+        tokio::spawn(async move {
+            if let Err(error) = self.attend(&client, &due).await
+                && self.is_down(&client, error).await
+            {
+                self.store.give_back_reservation(&due, GIVEN_BACK_FOR).await.ok();
+            }
+            drop(place);
+        });
+    }
+
+    fn spawn_undo(
+        self: Arc<Self>,
+        client: Client,
+        due: DueCancellation,
+        place: OwnedSemaphorePermit,
+    ) {
+        tokio::spawn(async move {
+            if let Err(error) = start_undo(&client, &due).await
+                && self.is_down(&client, error).await
+            {
+                self.store.give_back_cancellation(&due, GIVEN_BACK_FOR).await.ok();
+            }
+            drop(place);
+        });
+    }
+
+    fn spare_deadlines(&self) {
+        self.store.spare_deadlines_until(self.store.now().plus(self.grace));
+    }
+
+    /// Whether a start failed because Temporal is not there. If it is there, the trouble is that
+    /// row's own, which comes back later each time and holds up nobody.
+    async fn is_down(&self, client: &Client, error: anyhow::Error) -> bool {
+        let Err(silence) = greet(client, &self.namespace).await else {
+            tracing::warn!(error = format!("{error:#}"), "a workflow could not be started");
+            return false;
+        };
+        self.down(&silence);
+        true
+    }
+
+    fn down(&self, error: &anyhow::Error) {
+        self.spare_deadlines();
+        if self.up.send_replace(false) {
+            tracing::warn!(error = format!("{error:#}"), "Temporal does not answer");
+        }
+    }
+
+    async fn attend(&self, client: &Client, due: &DueReservation) -> anyhow::Result<()> {
+        match self.store.attend_time(&due.row).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(?error, reservation.id = %due.row.id, "deadline not carried out");
+            }
+        }
+        match due.row.owes() {
+            // The run that waits, if there is one, learns that it is over.
+            Owes::Nothing => Ok(wake_if_running(client, &due.row).await?),
+            Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => start_booking(client, due).await,
+        }
+    }
+
+    async fn forget_old_keys(&self) {
+        if let Err(error) = self.store.forget_old_keys().await {
+            tracing::warn!(?error, "old idempotency keys not forgotten");
+        }
+    }
+}
+
+async fn start_booking(client: &Client, due: &DueReservation) -> anyhow::Result<()> {
+    let row = &due.row;
+    let id = booking::workflow_id(&row.id);
+    let conflict = policy(client, &id, due.wakes).await?;
+    let input = ReservationRef { reservation_id: row.id.clone() };
+    let first = row.version == 1 && due.wakes == 0;
+    let attributes =
+        SearchAttributes::new([SHOWTIME_ID.value_set(row.showtime.showtime_id.to_string())]);
+    let options = WorkflowStartOptions::new(BOOKING_QUEUE, id)
+        .id_conflict_policy(conflict)
+        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+        .task_timeout(TASK_WITHIN)
+        .enable_eager_workflow_start(first)
+        .search_attributes(attributes)
+        .static_summary(format!("booking of showtime {}", row.showtime.showtime_id))
+        .rpc_options(RpcOptions::builder().timeout(ANSWER_WITHIN).build())
+        .build();
+    if first {
+        client.start_workflow(Booking::run, input, options).await?;
+    } else {
+        client.signal_with_start_workflow(Booking::run, input, Booking::wake, (), options).await?;
+    }
+    Ok(())
+}
+
+async fn start_undo(client: &Client, due: &DueCancellation) -> anyhow::Result<()> {
+    let id = cancellation::workflow_id(&due.id);
+    let conflict = policy(client, &id, due.wakes).await?;
+    let input = CancellationRef { cancellation_id: due.id.clone() };
+    let first = due.wakes == 0;
+    let options = WorkflowStartOptions::new(BOOKING_QUEUE, id)
+        .id_conflict_policy(conflict)
+        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+        .task_timeout(TASK_WITHIN)
+        .enable_eager_workflow_start(first)
+        .static_summary("undo: tickets, seats, money".to_owned())
+        .rpc_options(RpcOptions::builder().timeout(ANSWER_WITHIN).build())
+        .build();
+    // A run that is there needs no wake: every step of an undo is retried until it succeeds.
+    client.start_workflow(Cancellation::run, input, options).await?;
+    Ok(())
+}
+
+/// A run that stays deaf is replaced; that is safe, since every step is an ensure. One that has an
+/// activity waiting or running is not deaf: replacing it would cost it its place in the line.
+async fn policy(
+    client: &Client,
+    workflow_id: &str,
+    wakes: u32,
+) -> anyhow::Result<WorkflowIdConflictPolicy> {
+    if wakes < WAKES_BEFORE_REPLACED {
+        return Ok(WorkflowIdConflictPolicy::UseExisting);
+    }
+    let handle = client.get_workflow_handle::<Booking>(workflow_id);
+    let asked = handle.describe(WorkflowDescribeOptions::default());
+    let busy = match timeout(ANSWER_WITHIN, asked).await? {
+        Ok(run) => !run.raw().pending_activities.is_empty(),
+        Err(WorkflowInteractionError::NotFound(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if busy {
+        return Ok(WorkflowIdConflictPolicy::UseExisting);
+    }
+    tracing::warn!(workflow.id = workflow_id, "{workflow_id} does not react; replacing its run");
+    Ok(WorkflowIdConflictPolicy::TerminateExisting)
+}
+
+async fn wake_if_running(client: &Client, row: &Reservation) -> anyhow::Result<()> {
+    let handle = client.get_workflow_handle::<Booking>(booking::workflow_id(&row.id));
+    let options = WorkflowSignalOptions::builder()
+        .rpc_options(RpcOptions::builder().timeout(ANSWER_WITHIN).build())
+        .build();
+    match handle.signal(Booking::wake, (), options).await {
+        Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,345 @@
+//! `marquee up`: everything in one go, in one process but for Temporal and the gateway's stand-in.
+
+use crate::catalogue::{self, Catalogue};
+use crate::children::{Child, Nursery};
+use crate::config::{CatalogueKind, FakeGateway, Profile, Temporal, TemporalSource, Up};
+use crate::connection::Target;
+use crate::ports::Search;
+use crate::pump::Pump;
+use crate::temporal_server::{DevServer, Sources, find_or_build};
+use crate::workers::{Queue, Signals, spawn};
+use activities::World;
+use anyhow::{Context, anyhow, bail};
+use api::faults::Faults;
+use api::{App, TemporalLink};
+use domain::catalogue::Showtime;
+use domain::reservation::Deadlines;
+use gateway::house::House;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Clock, Store};
+use temporalio_client::Client;
+use temporalio_sdk::Runtime;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What is on offer is topped up this often, beside at each start.
+const TOP_UP_EVERY: Duration = Duration::from_secs(3600);
+/// A stopping `up` waits this long for requests, workers and wakes.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+/// The dev server and the gateway's stand-in listen within this time.
+const CHILD_LISTENS_WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
+    if !options.listen.ip().is_loopback() {
+        bail!("--listen {}: without tokens the API listens on loopback only", options.listen);
+    }
+    let data_dir = data_dir(&options.data_dir)?;
+    let _lock = lock(&data_dir)?;
+    let listener = listen(options.listen).await?;
+    let api_at = listener.local_addr()?;
+    let store = open_store(&options, &data_dir).await?;
+    let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
+
+    let (quit, quitting) = watch::channel(false);
+    let (booking_client, client) = watch::channel(None);
+    let (up, temporal_up) = watch::channel(false);
+    let (ticket_down, ticket_is_down) = watch::channel(false);
+    let app = App {
+        store: store.clone(),
+        temporal: TemporalLink { client: client.clone(), up: temporal_up.clone() },
+        require_idempotency_key: options.require_idempotency_key,
+        faults: (options.profile == Profile::Test)
+            .then(|| Arc::new(Faults { ticket_worker_down: ticket_down.clone() })),
+    };
+    let serving = serve(listener, app, quitting.clone());
+    println!("API        http://{api_at}   (bookings are taken from now on)");
+
+    let (quit_children, children_quitting) = watch::channel(false);
+    let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;
+    let mut children = Vec::new();
+    let gateway = gateway(&options, api_at, &nursery, &mut children).await?;
+    let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
+    tell(&nursery, &gateway, &target)?;
+
+    let world = World { store: store.clone(), gateway: House::new(gateway)? };
+    let namespace = target.namespace.clone();
+    let orders = Orders { quit: quitting.clone(), ticket_is_down, booking_client };
+    let mut workers = hire(&target, &world, &orders)?;
+    let pump = Pump { store, namespace, client, up, grace: options.grace };
+    let mut pumping = tokio::spawn(pump.run(quitting));
+    let greeting = tokio::spawn(greet(temporal_up));
+
+    let broke = tokio::select! {
+        asked = asked_to_stop() => asked.err(),
+        _ = &mut pumping => Some(anyhow!("the pump broke")),
+        _ = workers.join_next() => Some(anyhow!("a worker broke")),
+    };
+    println!("Stopping …");
+    greeting.abort();
+    top_up.abort();
+    quit.send_replace(true);
+    let stopped = async {
+        if broke.is_none() {
+            pumping.await.ok();
+        }
+        while workers.join_next().await.is_some() {}
+        serving.await.ok();
+    };
+    if tokio::time::timeout(STOPS_WITHIN, stopped).await.is_err() {
+        tracing::warn!("not everything stopped in time; the next start carries on from the store");
+    }
+    quit_children.send_replace(true);
+    for child in children {
+        child.await.ok();
+    }
+    broke.map_or(Ok(()), Err)
+}
+
+/// What the workers are told from outside.
+struct Orders {
+    quit: watch::Receiver<bool>,
+    ticket_is_down: watch::Receiver<bool>,
+    booking_client: watch::Sender<Option<Client>>,
+}
+
+/// One worker per task queue; each leaves the set when its thread ends, however it ends.
+fn hire(target: &Target, world: &World, orders: &Orders) -> anyhow::Result<JoinSet<()>> {
+    let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
+    let mut workers = JoinSet::new();
+    for queue in [Queue::Booking, Queue::Payment, Queue::Ticket] {
+        let signals = Signals {
+            quit: orders.quit.clone(),
+            down: (queue == Queue::Ticket).then(|| orders.ticket_is_down.clone()),
+            connected: (queue == Queue::Booking).then(|| orders.booking_client.clone()),
+        };
+        let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
+        workers.spawn(async move { drop(ended.await) });
+    }
+    Ok(workers)
+}
+
+/// The stand-in alone; ends on Ctrl-C.
+pub(crate) async fn fake_gateway(options: FakeGateway) -> anyhow::Result<()> {
+    let [shortest, longest] = options.approve_millis[..] else { bail!("two times, please") };
+    let faults =
+        fake_gateway::faults::Faults { approve_millis: [shortest, longest], ..<_>::default() };
+    let listener = listen(options.listen).await?;
+    println!("house gateway on http://{}", listener.local_addr()?);
+    let options = fake_gateway::Options { listener, journal: options.journal, faults };
+    fake_gateway::serve(options, async {
+        asked_to_stop().await.ok();
+    })
+    .await
+}
+
+/// The Temporal dev server alone; ends on Ctrl-C.
+pub(crate) async fn temporal(options: Temporal) -> anyhow::Result<()> {
+    let data_dir = data_dir(&options.data_dir)?;
+    let (quit, quitting) = watch::channel(false);
+    let nursery = Nursery::new(data_dir, String::new(), quitting)?;
+    let (_, child) = dev_server(&options.source, options.port, &nursery).await?;
+    asked_to_stop().await?;
+    quit.send_replace(true);
+    child.await.ok();
+    Ok(())
+}
+
+fn data_dir(asked: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(asked.join("logs"))
+        .and_then(|()| asked.canonicalize())
+        .with_context(|| format!("--data-dir {}: cannot be made or written", asked.display()))
+}
+
+/// Two of us on one folder would be two writers of one file.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("up.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another marquee uses {}; stop it, or give this one another --data-dir",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+async fn listen(at: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(at).await.with_context(|| {
+        format!("cannot listen on {at}; stop what uses it, or choose another with --listen")
+    })
+}
+
+async fn open_store(options: &Up, data_dir: &Path) -> anyhow::Result<Store> {
+    let in_data_dir = || format!("sqlite://{}", data_dir.join("marquee.db").display());
+    let url = options.database_url.clone().unwrap_or_else(in_data_dir);
+    let deadlines = Deadlines::from(&options.deadlines);
+    let store = Store::open(&url, Clock::System, deadlines).await;
+    // The URL may hold a password: it is not repeated.
+    let store = store.context("cannot open the database (--database-url)")?;
+    store.spare_deadlines_until(store.now().plus(options.grace));
+    Ok(store)
+}
+
+async fn keep_topped_up(store: Store, kind: CatalogueKind) -> anyhow::Result<JoinHandle<()>> {
+    seed(&store, kind).await.context("cannot write the catalogue")?;
+    Ok(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TOP_UP_EVERY).await;
+            if let Err(error) = seed(&store, kind).await {
+                tracing::warn!(?error, "catalogue not topped up");
+            }
+        }
+    }))
+}
+
+async fn seed(store: &Store, kind: CatalogueKind) -> Result<(), store::StoreError> {
+    let Catalogue { movies, theaters, auditoriums, showtimes } = match kind {
+        CatalogueKind::Demo => catalogue::demo(store.now()),
+        CatalogueKind::Rush => catalogue::rush(store.now()),
+    };
+    store.put_movies(&movies).await?;
+    store.put_venues(&theaters, &auditoriums).await?;
+    let sellable: BTreeMap<_, _> =
+        auditoriums.iter().map(|room| (room.id.clone(), catalogue::sellable(room))).collect();
+    let places =
+        |showtime: &Showtime| sellable.get(&showtime.auditorium_id).cloned().unwrap_or_default();
+    let with_places: Vec<_> = showtimes
+        .into_iter()
+        .map(|showtime| {
+            let places = places(&showtime);
+            (showtime, places)
+        })
+        .collect();
+    let added = store.put_showtimes(&with_places).await?;
+    tracing::info!(added, "showtimes on offer topped up");
+    Ok(())
+}
+
+fn serve(listener: TcpListener, app: App, mut quit: watch::Receiver<bool>) -> JoinHandle<()> {
+    let router = api::router(app);
+    tokio::spawn(async move {
+        let stop = async move {
+            quit.changed().await.ok();
+        };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            tracing::error!(%error, "the API ended");
+        }
+    })
+}
+
+/// The payment company's server: the one asked for, or the stand-in as a process of its own.
+async fn gateway(
+    options: &Up,
+    api_at: SocketAddr,
+    nursery: &Nursery,
+    children: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<reqwest::Url> {
+    if let Some(url) = &options.gateway_url {
+        return Ok(url.clone());
+    }
+    let search = Search::begin().await;
+    let port = search.free_port(next_port(api_at.port()))?;
+    let at = format!("127.0.0.1:{port}");
+    let journal = nursery.data_dir.join("gateway.jsonl");
+    let command = vec![
+        nursery.marquee.clone().into(),
+        "fake-gateway".into(),
+        "--listen".into(),
+        (&at).into(),
+        "--journal".into(),
+        journal.into(),
+    ];
+    let log_file = nursery.data_dir.join("logs/gateway.log");
+    let log = log_file.display().to_string();
+    children.push(nursery.keep(Child { name: "gateway", command, log: log_file }).await?);
+    let listens = search.taken(port, CHILD_LISTENS_WITHIN).await;
+    listens.with_context(|| format!("the house gateway does not start, see {log}"))?;
+    Ok(format!("http://{at}/").parse()?)
+}
+
+/// The Temporal server: the one asked for, or the dev server as a process of its own.
+async fn temporal_of(
+    source: &TemporalSource,
+    api_at: SocketAddr,
+    nursery: &Nursery,
+    children: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<Target> {
+    let namespace = source.temporal_namespace.clone();
+    if let Some(address) = &source.temporal_address {
+        println!("Temporal   {address}, namespace {namespace} (TEMPORAL_ADDRESS)");
+        return Ok(Target { address: address.clone(), namespace });
+    }
+    let from = next_port(next_port(api_at.port()));
+    let (port, child) = dev_server(source, from, nursery).await?;
+    children.push(child);
+    Ok(Target { address: format!("127.0.0.1:{port}"), namespace })
+}
+
+async fn dev_server(
+    source: &TemporalSource,
+    from_port: u16,
+    nursery: &Nursery,
+) -> anyhow::Result<(u16, JoinHandle<()>)> {
+    let in_data_dir = nursery.data_dir.join("tools");
+    let mut say = |line: &str| println!("Temporal   {line}");
+    let found = find_or_build(Sources {
+        temporal_cli: source.temporal_cli.as_deref(),
+        search_path: &source.search_path,
+        cache: source.tools_dir.as_deref().unwrap_or(&in_data_dir),
+        marquee: &nursery.marquee,
+        say: &mut say,
+    })
+    .await?;
+    let search = Search::begin().await;
+    let port = search.free_port(from_port)?;
+    let ui_port = search.free_port(next_port(port))?;
+    let db = nursery.data_dir.join("temporal.db");
+    let server = DevServer { binary: &found.path, db: &db, port, ui_port };
+    let log_file = nursery.data_dir.join("logs/temporal.log");
+    let log = log_file.display().to_string();
+    let child = Child { name: "temporal", command: server.command(), log: log_file };
+    let kept = nursery.keep(child).await?;
+    let listens = search.taken(port, CHILD_LISTENS_WITHIN).await;
+    listens.with_context(|| format!("the Temporal dev server does not start, see {log}"))?;
+    println!("Temporal   127.0.0.1:{port} ({})", found.origin);
+    println!("Temporal UI http://127.0.0.1:{ui_port}");
+    nursery.tell(|run| run.temporal_ui = Some(format!("http://127.0.0.1:{ui_port}")))?;
+    Ok((port, kept))
+}
+
+fn next_port(port: u16) -> u16 {
+    port.saturating_add(1)
+}
+
+fn tell(nursery: &Nursery, gateway: &reqwest::Url, target: &Target) -> anyhow::Result<()> {
+    println!("Gateway    {gateway}");
+    nursery.tell(|run| {
+        println!("My page    {}/mypage", run.api);
+        run.gateway = gateway.to_string();
+        run.temporal = target.address.clone();
+    })
+}
+
+async fn greet(mut temporal_up: watch::Receiver<bool>) {
+    if temporal_up.wait_for(|up| *up).await.is_ok() {
+        println!("Ready. Ctrl-C stops everything; the next start goes on with the same data.");
+    }
+}
+
+async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked?,
+        _ = term.recv() => {}
+    }
+    Ok(())
+}
