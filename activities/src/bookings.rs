@@ -62,14 +62,14 @@ impl TicketActivities {
 }
 
 impl World {
-    async fn look(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
+    pub async fn look(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
         let owes = self.store.look(id).await?;
         let row = self.store.reservation(id).await?;
         Ok(row.map_or(NOBODY, |row| Standing { status: row.status, owes }))
     }
 
     /// Goes on while what is owed is its own kind of work. An approved plan costs one activity.
-    async fn carry_payment(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
+    pub async fn carry_payment(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
         let mut done_at: Option<i64> = None;
         while let Some(row) = self.store.reservation(id).await? {
             let Owes::Payment(step) = row.owes() else { return Ok(standing(&row)) };
@@ -77,17 +77,26 @@ impl World {
                 return Err(Unfinished::NoProgress);
             }
             done_at = Some(row.version);
-            match step {
-                PaymentStep::Request => self.store.pay_by_plan(id).await?,
-                PaymentStep::Approve => self.carry_out(id, Operation::Approve).await?,
-                PaymentStep::PlanSeats => self.store.assign_plan_seats(id).await?,
-                PaymentStep::Capture => self.carry_out(id, Operation::Capture).await?,
-            }
+            self.payment_step(id, step).await?;
         }
         Ok(NOBODY)
     }
 
-    async fn issue_tickets(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
+    /// One transaction of the store, or one operation at the gateway. Nothing when it is not owed.
+    pub async fn payment_step(
+        &self,
+        id: &ReservationId,
+        step: PaymentStep,
+    ) -> Result<(), Unfinished> {
+        match step {
+            PaymentStep::Request => Ok(self.store.pay_by_plan(id).await?),
+            PaymentStep::Approve => self.carry_out(id, Operation::Approve).await,
+            PaymentStep::PlanSeats => Ok(self.store.assign_plan_seats(id).await?),
+            PaymentStep::Capture => self.carry_out(id, Operation::Capture).await,
+        }
+    }
+
+    pub async fn issue_tickets(&self, id: &ReservationId) -> Result<Standing, Unfinished> {
         self.store.issue_tickets(id).await?;
         let Some(row) = self.store.reservation(id).await? else { return Ok(NOBODY) };
         if row.owes() == Owes::Tickets {

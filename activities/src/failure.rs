@@ -7,7 +7,7 @@ use temporalio_sdk::activities::ActivityError;
 
 /// Why a step could not be finished now. Every kind is retried.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unfinished {
+pub enum Unfinished {
     #[error("the store failed")]
     Store(#[from] store::StoreError),
     /// Sent, and nobody knows the answer: the next try inquires.

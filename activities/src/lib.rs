@@ -2,17 +2,18 @@
 //! under its key, records it, and answers with what is owed next.
 
 pub mod bookings;
+pub mod failure;
 pub mod undos;
 
-mod failure;
 mod money;
 
-use gateway::house::House;
+use gateway::Gateway;
+use std::sync::Arc;
 use store::Store;
 
 /// What activities work with.
 #[derive(Clone)]
 pub struct World {
     pub store: Store,
-    pub gateway: House,
+    pub gateway: Arc<dyn Gateway>,
 }

@@ -32,9 +32,7 @@ impl UndoActivities {
         _: ActivityContext,
         input: CancellationRef,
     ) -> Result<OwesUndo, ActivityError> {
-        let id = input.cancellation_id;
-        self.world.store.free_seats(&id).await.map_err(|why| failed(why.into()))?;
-        self.world.undo_moved_on(&id, OwesUndo::Seats).await.map_err(failed)
+        self.world.free_seats(&input.cancellation_id).await.map_err(failed)
     }
 
     #[activity(definition = contract::CloseCancellation)]
@@ -43,9 +41,7 @@ impl UndoActivities {
         _: ActivityContext,
         input: CancellationRef,
     ) -> Result<OwesUndo, ActivityError> {
-        let id = input.cancellation_id;
-        self.world.store.close_cancellation(&id).await.map_err(|why| failed(why.into()))?;
-        self.world.undo_moved_on(&id, OwesUndo::Close).await.map_err(failed)
+        self.world.close_cancellation(&input.cancellation_id).await.map_err(failed)
     }
 }
 
@@ -88,29 +84,21 @@ impl UndoTicketActivities {
         _: ActivityContext,
         input: CancellationRef,
     ) -> Result<OwesUndo, ActivityError> {
-        let id = input.cancellation_id;
-        self.world.store.revoke_tickets(&id).await.map_err(|why| failed(why.into()))?;
-        self.world.undo_moved_on(&id, OwesUndo::Tickets).await.map_err(failed)
+        self.world.revoke_tickets(&input.cancellation_id).await.map_err(failed)
     }
 }
 
+/// Each step is an ensure: what is recorded already is not repeated. It answers with what the
+/// cancellation owes next, and fails when that is the same step again, since the workflow would
+/// spin.
 impl World {
-    async fn undo_owed(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+    pub async fn undo_owed(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
         let owed = self.store.undo_owed(id).await?;
         Ok(owed.map_or(OwesUndo::Nothing, |(_, owes)| owes))
     }
 
-    /// A step that was done and is still owed would make the workflow spin.
-    async fn undo_moved_on(
-        &self,
-        id: &CancellationId,
-        done: OwesUndo,
-    ) -> Result<OwesUndo, Unfinished> {
-        let owes = self.undo_owed(id).await?;
-        if owes == done { Err(Unfinished::NoProgress) } else { Ok(owes) }
-    }
-
-    async fn settle_call(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+    /// Step a: the open call is brought to KNOWN.
+    pub async fn settle_call(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
         let Some((row, OwesUndo::Settle)) = self.store.undo_owed(id).await? else {
             return self.undo_owed(id).await;
         };
@@ -120,7 +108,20 @@ impl World {
         self.undo_moved_on(id, OwesUndo::Settle).await
     }
 
-    async fn return_money(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+    /// Step b.
+    pub async fn revoke_tickets(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+        self.store.revoke_tickets(id).await?;
+        self.undo_moved_on(id, OwesUndo::Tickets).await
+    }
+
+    /// Step c.
+    pub async fn free_seats(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+        self.store.free_seats(id).await?;
+        self.undo_moved_on(id, OwesUndo::Seats).await
+    }
+
+    /// Step d.
+    pub async fn return_money(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
         let Some((row, OwesUndo::Money)) = self.store.undo_owed(id).await? else {
             return self.undo_owed(id).await;
         };
@@ -130,5 +131,20 @@ impl World {
             self.carry_out(&row.id, operation).await?;
         }
         self.undo_moved_on(id, OwesUndo::Money).await
+    }
+
+    /// Step e.
+    pub async fn close_cancellation(&self, id: &CancellationId) -> Result<OwesUndo, Unfinished> {
+        self.store.close_cancellation(id).await?;
+        self.undo_moved_on(id, OwesUndo::Close).await
+    }
+
+    async fn undo_moved_on(
+        &self,
+        id: &CancellationId,
+        done: OwesUndo,
+    ) -> Result<OwesUndo, Unfinished> {
+        let owes = self.undo_owed(id).await?;
+        if owes == done { Err(Unfinished::NoProgress) } else { Ok(owes) }
     }
 }

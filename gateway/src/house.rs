@@ -1,6 +1,6 @@
 //! The house gateway's tongue: approve, capture, void, refund and inquire over HTTP with JSON.
 
-use crate::{Outcome, Unknown};
+use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::ids::CallKey;
 use domain::payment::{Answer, GatewayCall};
 use domain::time::Time;
@@ -50,8 +50,7 @@ impl House {
         Ok(Self { base, client })
     }
 
-    /// Sends the frozen body under its key. Late, doubled or repeated deliveries are harmless.
-    pub async fn deliver(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
+    async fn send(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
         let verb = call.operation.as_str().to_ascii_lowercase();
         let url = self.url(&["v1", "payments", call.attempt_id.as_str(), &verb]);
         let ask = Ask { amount: call.body.amount.get(), method: call.body.method.as_str() };
@@ -63,8 +62,7 @@ impl House {
         understand(call, sent).await
     }
 
-    /// What became of a key that was sent before.
-    pub async fn inquire(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
+    async fn look_up(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
         let url = self.url(&["v1", "operations", call.key.as_str()]);
         let answered = self.client.get(url).send().await?;
         if answered.status() == StatusCode::NOT_FOUND {
@@ -77,6 +75,16 @@ impl House {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(segments);
         url
+    }
+}
+
+impl Gateway for House {
+    fn deliver<'a>(&'a self, call: &'a GatewayCall) -> Asked<'a> {
+        Box::pin(self.send(call))
+    }
+
+    fn inquire<'a>(&'a self, call: &'a GatewayCall) -> Asked<'a> {
+        Box::pin(self.look_up(call))
     }
 }
 

@@ -1,11 +1,24 @@
 //! Payment companies. Today one: the house gateway, which has all verbs.
-//!
-//! The contract that every company's adapter keeps (design 3, Money): one key has one effect at
-//! most, and its definitive answer is given again to any later delivery.
 
 pub mod house;
 
-use domain::payment::Answer;
+use domain::payment::{Answer, GatewayCall};
+use std::pin::Pin;
+
+/// A payment company's server.
+///
+/// The contract that every company's adapter keeps (design 3, Money): one key has one effect at
+/// most, and its definitive answer is given again to any later delivery.
+pub trait Gateway: Send + Sync {
+    /// Sends the frozen body under its key. Late, doubled or repeated deliveries are harmless.
+    fn deliver<'a>(&'a self, call: &'a GatewayCall) -> Asked<'a>;
+
+    /// What became of a key that was sent before.
+    fn inquire<'a>(&'a self, call: &'a GatewayCall) -> Asked<'a>;
+}
+
+/// What a gateway was asked, on its way.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Unknown>> + Send + 'a>>;
 
 /// What became of a delivery or an inquiry.
 #[derive(Debug, Clone, PartialEq, Eq)]

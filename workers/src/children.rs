@@ -1,6 +1,7 @@
 //! The processes that `up` starts beside itself: kept running, and ended with it.
 
 use crate::guard::{Guarded, Launch};
+use crate::ports::Port;
 use crate::run_file::RunFile;
 use anyhow::Context;
 use std::ffi::OsString;
@@ -12,6 +13,8 @@ use tokio::task::JoinHandle;
 
 /// A child that ended by itself is started again after this pause.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A child listens within this time after its first start.
+const LISTENS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a child is started.
 pub(crate) struct Child {
@@ -19,6 +22,8 @@ pub(crate) struct Child {
     pub(crate) command: Vec<OsString>,
     /// Gets what the child prints.
     pub(crate) log: PathBuf,
+    /// Where it listens; they stay its own while it is started again.
+    pub(crate) ports: Vec<Port>,
 }
 
 /// What all children share.
@@ -49,9 +54,16 @@ impl Nursery {
         run_file.write(&self.data_dir)
     }
 
-    /// Starts the child, and again whenever it ends; stops it on `quit`.
+    /// Starts the child and waits until it listens; starts it again whenever it ends; stops it on
+    /// `quit`.
     pub(crate) async fn keep(&self, child: Child) -> anyhow::Result<JoinHandle<()>> {
         let mut running = self.start(&child).await?;
+        for port in &child.ports {
+            let Child { name, log, .. } = &child;
+            port.listens(LISTENS_WITHIN)
+                .await
+                .with_context(|| format!("{name} does not start, see {}", log.display()))?;
+        }
         let mut nursery = self.clone();
         Ok(tokio::spawn(async move {
             loop {
@@ -85,7 +97,7 @@ impl Nursery {
     }
 
     async fn start(&self, child: &Child) -> anyhow::Result<Guarded> {
-        let Child { name, command, log } = child;
+        let Child { name, command, log, ports: _ } = child;
         let launch = Launch { marquee: &self.marquee, name, command, log, envs: &[] };
         let running = Guarded::spawn(launch).await?;
         self.tell(|run| {

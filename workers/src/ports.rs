@@ -1,5 +1,5 @@
-//! Ports for children. A port that was found free is anybody's until its child listens, so the
-//! systems of one machine search one after the other.
+//! Ports for children. A port that was found free is anybody's until its child listens, and again
+//! while the child is down; so each is locked for as long as it may be needed.
 
 use anyhow::Context;
 use std::fs::File;
@@ -12,47 +12,41 @@ use tokio::time::{sleep, timeout};
 const PORT_MAX: u16 = 32_767;
 const PORT_WRAP: u16 = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A search takes as long as a child takes to listen.
-const SEARCH_WITHIN: Duration = Duration::from_secs(60);
 
-/// While it lives, no other `marquee` on this machine searches.
-pub(crate) struct Search {
-    _lock: Option<File>,
+/// While it lives, no other `marquee` on this machine takes this port.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    _lock: File,
 }
 
-impl Search {
-    /// Waits for its turn. Where the lock file is another user's, it goes without.
-    pub(crate) async fn begin() -> Self {
-        let Ok(file) = File::create(std::env::temp_dir().join("marquee-ports.lock")) else {
-            return Self { _lock: None };
-        };
-        let locked = async {
-            while file.try_lock().is_err() {
-                sleep(LOOK_EVERY).await;
-            }
-        };
-        timeout(SEARCH_WITHIN, locked).await.ok();
-        Self { _lock: Some(file) }
-    }
-
+impl Port {
     /// The first free loopback port from `from` on.
-    pub(crate) fn free_port(&self, from: u16) -> anyhow::Result<u16> {
+    pub(crate) fn free(from: u16) -> anyhow::Result<Self> {
         (from..=PORT_MAX)
             .chain(PORT_WRAP..=PORT_MAX)
-            .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            .find_map(Self::if_free)
             .with_context(|| format!("no free port from {from} to {PORT_MAX}"))
     }
 
-    /// Ends the search as soon as the child listens on the port it was given.
-    pub(crate) async fn taken(self, port: u16, within: Duration) -> anyhow::Result<()> {
+    /// None also where the lock file is another user's.
+    fn if_free(number: u16) -> Option<Self> {
+        let lock = std::env::temp_dir().join(format!("marquee-port-{number}.lock"));
+        let lock = File::create(lock).ok()?;
+        lock.try_lock().ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+        Some(Self { number, _lock: lock })
+    }
+
+    /// Waits until somebody listens on it.
+    pub(crate) async fn listens(&self, within: Duration) -> anyhow::Result<()> {
         let listening = async {
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, self.number)).await.is_err() {
                 sleep(LOOK_EVERY).await;
             }
         };
-        timeout(within, listening)
-            .await
-            .with_context(|| format!("nothing listens on port {port} after {} s", within.as_secs()))
+        let silent = || format!("nothing on port {} after {} s", self.number, within.as_secs());
+        timeout(within, listening).await.with_context(silent)
     }
 }
 
@@ -62,12 +56,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_passed_over_and_the_search_wraps() {
-        let search = Search::begin().await;
-        let first = search.free_port(21_000).unwrap();
-        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
-        assert!(search.free_port(first).unwrap() > first);
-        assert!((PORT_WRAP..=PORT_MAX).contains(&search.free_port(60_000).unwrap()));
-        let none = search.taken(first + 1, Duration::from_millis(1)).await;
-        assert!(none.is_err() || TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).is_err());
+        let taken = Port::free(21_000).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, taken.number)).unwrap();
+        assert!(Port::free(taken.number).unwrap().number > taken.number);
+        assert!((PORT_WRAP..=PORT_MAX).contains(&Port::free(60_000).unwrap().number));
+        taken.listens(Duration::from_secs(5)).await.unwrap();
+        drop(listener);
+        assert!(taken.listens(Duration::from_millis(1)).await.is_err());
+        // Nobody listens, and still it is ours.
+        assert!(Port::if_free(taken.number).is_none());
+        let number = taken.number;
+        drop(taken);
+        assert!(Port::if_free(number).is_some());
     }
 }

@@ -4,7 +4,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::children::{Child, Nursery};
 use crate::config::{CatalogueKind, FakeGateway, Profile, Temporal, TemporalSource, Up};
 use crate::connection::Target;
-use crate::ports::Search;
+use crate::ports::Port;
 use crate::pump::Pump;
 use crate::temporal_server::{DevServer, Sources, find_or_build};
 use crate::workers::{Queue, Signals, spawn};
@@ -32,8 +32,6 @@ use tokio::task::{JoinHandle, JoinSet};
 const TOP_UP_EVERY: Duration = Duration::from_secs(3600);
 /// A stopping `up` waits this long for requests, workers and wakes.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
-/// The dev server and the gateway's stand-in listen within this time.
-const CHILD_LISTENS_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     if !options.listen.ip().is_loopback() {
@@ -67,7 +65,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
     tell(&nursery, &gateway, &target)?;
 
-    let world = World { store: store.clone(), gateway: House::new(gateway)? };
+    let world = World { store: store.clone(), gateway: Arc::new(House::new(gateway)?) };
     let namespace = target.namespace.clone();
     let orders = Orders { quit: quitting.clone(), ticket_is_down, booking_client };
     let mut workers = hire(&target, &world, &orders)?;
@@ -246,9 +244,8 @@ async fn gateway(
     if let Some(url) = &options.gateway_url {
         return Ok(url.clone());
     }
-    let search = Search::begin().await;
-    let port = search.free_port(next_port(api_at.port()))?;
-    let at = format!("127.0.0.1:{port}");
+    let port = Port::free(next_port(api_at.port()))?;
+    let at = format!("127.0.0.1:{}", port.number);
     let journal = nursery.data_dir.join("gateway.jsonl");
     let command = vec![
         nursery.marquee.clone().into(),
@@ -258,11 +255,9 @@ async fn gateway(
         "--journal".into(),
         journal.into(),
     ];
-    let log_file = nursery.data_dir.join("logs/gateway.log");
-    let log = log_file.display().to_string();
-    children.push(nursery.keep(Child { name: "gateway", command, log: log_file }).await?);
-    let listens = search.taken(port, CHILD_LISTENS_WITHIN).await;
-    listens.with_context(|| format!("the house gateway does not start, see {log}"))?;
+    let log = nursery.data_dir.join("logs/gateway.log");
+    let child = Child { name: "gateway", command, log, ports: vec![port] };
+    children.push(nursery.keep(child).await?);
     Ok(format!("http://{at}/").parse()?)
 }
 
@@ -299,17 +294,14 @@ async fn dev_server(
         say: &mut say,
     })
     .await?;
-    let search = Search::begin().await;
-    let port = search.free_port(from_port)?;
-    let ui_port = search.free_port(next_port(port))?;
+    let at = Port::free(from_port)?;
+    let ui_at = Port::free(next_port(at.number))?;
+    let (port, ui_port) = (at.number, ui_at.number);
     let db = nursery.data_dir.join("temporal.db");
     let server = DevServer { binary: &found.path, db: &db, port, ui_port };
-    let log_file = nursery.data_dir.join("logs/temporal.log");
-    let log = log_file.display().to_string();
-    let child = Child { name: "temporal", command: server.command(), log: log_file };
-    let kept = nursery.keep(child).await?;
-    let listens = search.taken(port, CHILD_LISTENS_WITHIN).await;
-    listens.with_context(|| format!("the Temporal dev server does not start, see {log}"))?;
+    let log = nursery.data_dir.join("logs/temporal.log");
+    let (command, ports) = (server.command(), vec![at, ui_at]);
+    let kept = nursery.keep(Child { name: "temporal", command, log, ports }).await?;
     println!("Temporal   127.0.0.1:{port} ({})", found.origin);
     println!("Temporal UI http://127.0.0.1:{ui_port}");
     nursery.tell(|run| run.temporal_ui = Some(format!("http://127.0.0.1:{ui_port}")))?;
