@@ -25,7 +25,7 @@ use std::time::Duration;
 use store::Decision;
 use store::catalogue::ListedShowtime;
 use store::idempotency::RequestKey;
-use store::reserve::{Contact, NewReservation};
+use store::reserve::{Contact, NewReservation, Offer};
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -39,7 +39,7 @@ const PHONE_CHARS_MAX: usize = 20;
 /// The report's form takes a showtime that starts at least this much later: time to pay for it.
 const REPORT_LEAD: Duration = Duration::from_secs(2 * 60);
 /// How many showtimes the report's form tries when others are faster.
-const REPORT_TRIES_MAX: i64 = 10;
+const REPORT_TRIES_MAX: u32 = 10;
 
 /// Either form; which one it is says `showtimeId` or `movieName`.
 #[derive(Deserialize)]
@@ -213,11 +213,13 @@ async fn reserve_next(
     if !matches!(ended, Decision::Refused(Refusal::SoldOut, _)) {
         return Decided::from(app, ended);
     }
-    for listed in app.store.showtimes_with_room(&movie.id, after, REPORT_TRIES_MAX).await? {
-        let Some(grade) = cheapest_with_room(&listed) else { continue };
+    for _ in 0..REPORT_TRIES_MAX {
+        let next = app.store.next_showtime_with_room(&movie.id, after).await?;
+        let Some(ListedShowtime { offer, .. }) = next else { break };
+        let Some(grade) = cheapest_with_room(&offer) else { break };
         let new = NewReservation {
             customer_id: customer_id.clone(),
-            offer: listed.offer,
+            offer,
             grade,
             party: Party::one_adult(),
             plan: Some(Plan { method: Method::Card, seats: PlanSeats::Best }),
@@ -231,10 +233,10 @@ async fn reserve_next(
     Decided::from(app, ended)
 }
 
-fn cheapest_with_room(listed: &ListedShowtime) -> Option<Grade> {
+fn cheapest_with_room(offer: &Offer) -> Option<Grade> {
     let party = Party::one_adult();
-    let prices = &listed.offer.showtime.prices;
-    let with_room = listed.pools.iter().filter(|pool| pool.open && pool.remaining() > 0);
+    let prices = &offer.showtime.prices;
+    let with_room = offer.pools.iter().filter(|pool| pool.open && pool.remaining() > 0);
     with_room
         .filter_map(|pool| party.price(prices, pool.grade).map(|price| (price, pool.grade)))
         .min()

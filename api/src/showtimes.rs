@@ -58,7 +58,7 @@ struct GradeBody {
 
 impl From<ListedShowtime> for ShowtimeBody {
     fn from(listed: ListedShowtime) -> Self {
-        let ListedShowtime { offer, theater_id, auditorium_kind, pools } = listed;
+        let ListedShowtime { offer, theater_id, auditorium_kind } = listed;
         let showtime = offer.showtime;
         let prices = |grade| {
             let prices = showtime.prices.get(&grade).into_iter().flatten();
@@ -71,7 +71,7 @@ impl From<ListedShowtime> for ShowtimeBody {
             prices: prices(pool.grade),
         };
         Self {
-            grades: pools.iter().map(grade).collect(),
+            grades: offer.pools.iter().map(grade).collect(),
             id: showtime.id,
             movie_id: showtime.movie_id,
             movie_title: offer.movie_title,

@@ -1,29 +1,13 @@
 //! Capacity: the right to N seats of a grade before seats are chosen. The pool is the last row that
 //! any transaction locks, because it is the hottest.
 
+use crate::StoreError;
 use crate::row::{int, number, word};
 use crate::writer::Tx;
-use crate::{Store, StoreError};
 use domain::catalogue::Pool;
-use domain::ids::ShowtimeId;
 use domain::reservation::Reservation;
 
-impl Store {
-    pub async fn pools(&self, showtime: &ShowtimeId) -> Result<Vec<Pool>, StoreError> {
-        sqlx::query(
-            "select grade, open, sellable, held, sold from capacity_pool \
-             where showtime_id = $1 order by grade",
-        )
-        .bind(showtime.as_str())
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(pool)
-        .collect()
-    }
-}
-
-fn pool(row: &sqlx::any::AnyRow) -> Result<Pool, StoreError> {
+pub(crate) fn pool(row: &sqlx::any::AnyRow) -> Result<Pool, StoreError> {
     Ok(Pool {
         grade: word(row, "grade")?,
         open: int(row, "open")? == 1,

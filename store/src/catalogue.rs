@@ -1,11 +1,12 @@
 //! Movies, theaters, auditoriums, seats, showtimes: written by seeding, read by everyone.
 
+use crate::capacity::pool;
 use crate::reserve::Offer;
 use crate::row::{json, number, text, time, to_json, word};
 use crate::seats::seat;
 use crate::writer::Tx;
 use crate::{Store, StoreError};
-use domain::catalogue::{Auditorium, Movie, Pool, Seat, Showtime, Theater};
+use domain::catalogue::{Auditorium, Movie, Seat, Showtime, Theater};
 use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
 use domain::time::Time;
 use domain::words::{AuditoriumKind, Grade, MovieStatus};
@@ -18,7 +19,6 @@ pub struct ListedShowtime {
     pub offer: Offer,
     pub theater_id: TheaterId,
     pub auditorium_kind: AuditoriumKind,
-    pub pools: Vec<Pool>,
 }
 
 /// Which showtimes are asked for; each part may be left open.
@@ -43,17 +43,23 @@ pub struct ListedAuditorium {
     pub seats: u32,
 }
 
+/// Showtimes chosen by a query of ids named `t.showtime_id`, a row per showtime and pool.
 macro_rules! showtime_select {
-    ($where:literal) => {
+    ($chosen:literal) => {
         concat!(
             "select t.showtime_id, t.movie_id, t.auditorium_id, t.starts_at, t.ends_at, \
              t.sales_open_at, t.sales_close_at, t.status, t.cancel_policy, t.max_party_size, \
              t.prices, m.title, m.age_rating, a.name as auditorium_name, \
-             a.kind as auditorium_kind, h.theater_id, h.name as theater_name \
-             from showtime t join movie m on m.movie_id = t.movie_id \
+             a.kind as auditorium_kind, h.theater_id, h.name as theater_name, \
+             p.grade, p.open, p.sellable, p.held, p.sold \
+             from (",
+            $chosen,
+            ") chosen join showtime t on t.showtime_id = chosen.showtime_id \
+             join movie m on m.movie_id = t.movie_id \
              join auditorium a on a.auditorium_id = t.auditorium_id \
-             join theater h on h.theater_id = a.theater_id ",
-            $where
+             join theater h on h.theater_id = a.theater_id \
+             join capacity_pool p on p.showtime_id = t.showtime_id \
+             order by t.starts_at, t.showtime_id, p.grade"
         )
     };
 }
@@ -247,8 +253,10 @@ impl Store {
             Some((at, id)) => (Some(at.as_millis()), Some(id.as_str().to_owned())),
             None => (None, None),
         };
-        let found = sqlx::query(showtime_select!(
-            "where ($1 is null or t.movie_id = $1) and ($2 is null or h.theater_id = $2) \
+        sqlx::query(showtime_select!(
+            "select t.showtime_id from showtime t \
+             join auditorium a on a.auditorium_id = t.auditorium_id \
+             where ($1 is null or t.movie_id = $1) and ($2 is null or a.theater_id = $2) \
              and ($3 is null or t.starts_at >= $3) and ($4 is null or t.starts_at < $4) \
              and ($5 is null or (t.starts_at, t.showtime_id) > ($5, $6)) \
              order by t.starts_at, t.showtime_id limit $7"
@@ -261,67 +269,42 @@ impl Store {
         .bind(after_id)
         .bind(limit)
         .fetch_all(self.readers())
-        .await?;
-        let mut listed = Vec::new();
-        for row in &found {
-            listed.push(self.listed(row).await?);
-        }
-        Ok(listed)
+        .await
+        .map_err(StoreError::from)
+        .and_then(|rows| listed(&rows))
     }
 
     pub async fn showtime(&self, id: &ShowtimeId) -> Result<Option<ListedShowtime>, StoreError> {
-        let found = sqlx::query(showtime_select!("where t.showtime_id = $1"))
-            .bind(id.as_str())
-            .fetch_optional(self.readers())
-            .await?;
-        match found {
-            Some(row) => Ok(Some(self.listed(&row).await?)),
-            None => Ok(None),
-        }
+        let rows = sqlx::query(showtime_select!(
+            "select t.showtime_id from showtime t where t.showtime_id = $1"
+        ))
+        .bind(id.as_str())
+        .fetch_all(self.readers())
+        .await?;
+        Ok(listed(&rows)?.pop())
     }
 
-    /// Showtimes of a movie that start after `after`, are on sale and have room in some grade that
-    /// everybody may book: wheelchair places alone are no room for others.
-    pub async fn showtimes_with_room(
+    /// The next showtime of a movie that starts after `after`, is on sale and has room in some
+    /// grade that everybody may book: wheelchair places alone are no room for others.
+    pub async fn next_showtime_with_room(
         &self,
         movie: &MovieId,
         after: Time,
-        limit: i64,
-    ) -> Result<Vec<ListedShowtime>, StoreError> {
-        let found = sqlx::query(showtime_select!(
-            "where t.movie_id = $1 and t.starts_at > $2 and t.status = 'ON_SALE' \
+    ) -> Result<Option<ListedShowtime>, StoreError> {
+        let rows = sqlx::query(showtime_select!(
+            "select t.showtime_id from showtime t \
+             where t.movie_id = $1 and t.starts_at > $2 and t.status = 'ON_SALE' \
              and t.sales_open_at <= $3 and t.sales_close_at > $3 \
              and exists (select 1 from capacity_pool p where p.showtime_id = t.showtime_id \
              and p.open = 1 and p.grade <> 'ACCESSIBLE' and p.held + p.sold < p.sellable) \
-             order by t.starts_at, t.showtime_id limit $4"
+             order by t.starts_at, t.showtime_id limit 1"
         ))
         .bind(movie.as_str())
         .bind(after.as_millis())
         .bind(self.now().as_millis())
-        .bind(limit)
         .fetch_all(self.readers())
         .await?;
-        let mut listed = Vec::new();
-        for row in &found {
-            listed.push(self.listed(row).await?);
-        }
-        Ok(listed)
-    }
-
-    async fn listed(&self, row: &AnyRow) -> Result<ListedShowtime, StoreError> {
-        let showtime = showtime(row)?;
-        Ok(ListedShowtime {
-            pools: self.pools(&showtime.id).await?,
-            theater_id: word(row, "theater_id")?,
-            auditorium_kind: word(row, "auditorium_kind")?,
-            offer: Offer {
-                showtime,
-                movie_title: text(row, "title")?,
-                age_rating: word(row, "age_rating")?,
-                theater_name: text(row, "theater_name")?,
-                auditorium_name: text(row, "auditorium_name")?,
-            },
-        })
+        Ok(listed(&rows)?.pop())
     }
 
     /// Every seat of an auditorium.
@@ -337,6 +320,34 @@ impl Store {
         .map(seat)
         .collect()
     }
+}
+
+/// Rows of one showtime stand together, one for each of its pools.
+fn listed(rows: &[AnyRow]) -> Result<Vec<ListedShowtime>, StoreError> {
+    let mut listed: Vec<ListedShowtime> = Vec::new();
+    for row in rows {
+        let id: ShowtimeId = word(row, "showtime_id")?;
+        match listed.last_mut().filter(|last| last.offer.showtime.id == id) {
+            Some(last) => last.offer.pools.push(pool(row)?),
+            None => listed.push(listed_showtime(row)?),
+        }
+    }
+    Ok(listed)
+}
+
+fn listed_showtime(row: &AnyRow) -> Result<ListedShowtime, StoreError> {
+    Ok(ListedShowtime {
+        theater_id: word(row, "theater_id")?,
+        auditorium_kind: word(row, "auditorium_kind")?,
+        offer: Offer {
+            showtime: showtime(row)?,
+            pools: vec![pool(row)?],
+            movie_title: text(row, "title")?,
+            age_rating: word(row, "age_rating")?,
+            theater_name: text(row, "theater_name")?,
+            auditorium_name: text(row, "auditorium_name")?,
+        },
+    })
 }
 
 async fn insert_seats(tx: &mut Tx, auditorium: &Auditorium) -> Result<(), StoreError> {

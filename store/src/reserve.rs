@@ -5,7 +5,7 @@ use crate::row::{broken, to_json};
 use crate::timeline::append;
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, mypage, repeated};
-use domain::catalogue::Showtime;
+use domain::catalogue::{Pool, Showtime};
 use domain::ids::{CustomerId, ReservationId};
 use domain::party::Party;
 use domain::refusal::Refusal;
@@ -26,10 +26,11 @@ pub struct NewReservation {
     pub contact: Contact,
 }
 
-/// A showtime with the names that people read.
+/// A showtime with the names that people read, and with its capacity as it was just then.
 #[derive(Debug, Clone)]
 pub struct Offer {
     pub showtime: Showtime,
+    pub pools: Vec<Pool>,
     pub movie_title: String,
     pub age_rating: AgeRating,
     pub theater_name: String,
@@ -85,7 +86,7 @@ impl Store {
             Err(refusal) => return self.refused_unless_replayed(key, refusal).await,
         };
         let events = row.reserve(self.deadlines());
-        if !self.has_room(new).await? {
+        if !new.offer.has_room(new.grade, &new.party) {
             // Spares a sold-out create its inserts; the pool's own update below decides.
             return self.refused_unless_replayed(key, Refusal::SoldOut).await;
         }
@@ -136,11 +137,12 @@ impl Store {
         let row = self.reservation(&id).await?;
         Ok(row.map_or(Decision::NotFound, Decision::Replayed))
     }
+}
 
-    async fn has_room(&self, new: &NewReservation) -> Result<bool, StoreError> {
-        let pools = self.pools(&new.offer.showtime.id).await?;
-        let mut fitting = pools.iter().filter(|pool| pool.grade == new.grade && pool.open);
-        Ok(fitting.any(|pool| pool.remaining() >= new.party.size()))
+impl Offer {
+    fn has_room(&self, grade: Grade, party: &Party) -> bool {
+        let mut fitting = self.pools.iter().filter(|pool| pool.grade == grade && pool.open);
+        fitting.any(|pool| pool.remaining() >= party.size())
     }
 }
 
