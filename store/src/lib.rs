@@ -41,6 +41,7 @@ pub struct Store {
     clock: Clock,
     deadlines: Deadlines,
     changes: changes::Changes,
+    picking: Arc<seats::Picking>,
     /// Milliseconds since 1970 UTC; see [`Store::spare_deadlines_until`].
     spared_until: Arc<AtomicI64>,
     /// When the pump last passed by, likewise; 0 before it did.
@@ -130,6 +131,7 @@ impl Store {
             clock,
             deadlines,
             changes: changes::Changes::default(),
+            picking: Arc::default(),
             spared_until: Arc::default(),
             pump_passed_at: Arc::default(),
         })

@@ -12,6 +12,7 @@ use domain::reservation::{PlanSeats, Reservation};
 use domain::seats::{SeatState, SeatView, best, judge};
 use domain::words::{Actor, Grade, ReservationStatus, SeatKind};
 use sqlx::any::AnyRow;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A seat of a showtime, and who has it.
 #[derive(Debug, Clone)]
@@ -42,6 +43,30 @@ const PICKS_MAX: u32 = 20;
 enum Judged {
     Legal,
     NotYet,
+}
+
+/// Plans of one showtime pick their seats one after the other. At once all would pick the same
+/// ones, and all but one in vain, again and again. Customers and other processes are not held up:
+/// what they take meanwhile is picked again.
+pub(crate) struct Picking([Mutex<()>; PICKING_LANES]);
+
+/// Showtimes share this many turns; two of them seldom meet.
+const PICKING_LANES: usize = 64;
+
+impl Default for Picking {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Picking {
+    async fn turn(&self, showtime: &ShowtimeId) -> MutexGuard<'_, ()> {
+        let lane = showtime
+            .as_str()
+            .bytes()
+            .fold(0, |lane: usize, byte| lane.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        self.0[lane % PICKING_LANES].lock().await
+    }
 }
 
 /// What became of a claim.
@@ -141,12 +166,13 @@ impl Store {
     /// T12 by the plan. Seats of the plan that others took are dropped from it (T13); best seats
     /// that others took are picked again.
     pub async fn assign_plan_seats(&self, id: &ReservationId) -> Result<(), StoreError> {
+        let Some(row) = self.reservation(id).await? else { return Ok(()) };
+        let showtime = &row.showtime.showtime_id;
+        let _turn = self.picking.turn(showtime).await;
         for _ in 0..PICKS_MAX {
-            let Some(row) = self.reservation(id).await? else { return Ok(()) };
-            let planned = row.plan.as_ref().map(|plan| plan.seats.clone());
-            let map = self.seat_map(&row.showtime.showtime_id).await?;
+            let map = self.seat_map(showtime).await?;
             let views = views(&map);
-            let pick = match planned {
+            let pick = match row.plan.as_ref().map(|plan| plan.seats.clone()) {
                 None | Some(PlanSeats::Dropped) => return Ok(()),
                 Some(PlanSeats::Best) => best(&views, &row.party, row.grade, 1).into_iter().next(),
                 Some(PlanSeats::Ids(mut seats)) => {
