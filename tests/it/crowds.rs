@@ -43,17 +43,20 @@ async fn crowds_are_served(flags: &[&str]) {
 
 /// Scenario 14, R2.
 async fn one_seat(crowd: &Customer, showtime: &Value) {
-    let approved = (0..RIVALS).map(|n| {
+    let paid = (0..RIVALS).map(|n| {
         let (rival, showtime) = (one_of(crowd, "rival", n), showtime.clone());
         async move {
             let reservation = rival.reserve_at(&showtime, 1).await.expect(201);
-            let paid = rival.pay(&reservation).await;
-            assert!([201, 202].contains(&paid.status), "{paid:?}");
-            let approved = rival.until(&reservation, "PAYMENT_APPROVED").await;
-            (rival, approved)
+            let answer = rival.pay(&reservation).await;
+            assert!([201, 202].contains(&answer.status), "{answer:?}");
+            (rival, reservation)
         }
     });
-    let rivals = in_turns(approved).await;
+    let mut rivals = Vec::new();
+    for (rival, reservation) in in_turns(paid).await {
+        let approved = rival.until(&reservation, "PAYMENT_APPROVED").await;
+        rivals.push((rival, approved));
+    }
     let path = format!("/showtimes/{}/best-seats?partySize=1&grade=STANDARD", id(showtime));
     let seat = crowd.get(&path).await.expect(200)["items"][0]["seatIds"].clone();
 
@@ -91,12 +94,11 @@ async fn last_places(crowd: &Customer, showtime: &Value) {
     let seats = crowd.seats_of(id(showtime)).await.len();
     let early = (0..(seats - PLACES) / 8).map(|n| {
         let (family, showtime) = (one_of(crowd, "family", n), showtime.clone());
-        async move {
-            let reservation = planned(&family, &showtime, 8).await.expect(201);
-            family.until(&reservation, "TICKETED").await
-        }
+        async move { (planned(&family, &showtime, 8).await.expect(201), family) }
     });
-    in_turns(early).await;
+    for (reservation, family) in in_turns(early).await {
+        family.until(&reservation, "TICKETED").await;
+    }
     assert_eq!(crowd.remaining(showtime, "STANDARD").await, PLACES as u64);
 
     let buys = (0..BUYERS).map(|n| {
