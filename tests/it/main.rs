@@ -6,6 +6,7 @@ mod app;
 mod booking;
 mod cancelling;
 mod choosing;
+mod crowds;
 mod deadlines;
 mod engines;
 mod outage;
