@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         "commands are decided by the store; activities are run by workflows only",
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
+    ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "workers",
         &["activities", "api", "domain", "fake-gateway", "gateway", "store", "workflows"],
