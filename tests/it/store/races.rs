@@ -146,7 +146,8 @@ async fn r13_an_approval_comes_after_the_end(f: &Fixture) {
 
 /// Status decides, on whichever node.
 async fn r24_two_nodes_disagree_about_the_time(f: &Fixture) {
-    let fast = f.node_ahead(f.store.deadlines().pay_within + Duration::from_secs(60)).await;
+    let ahead = f.store.deadlines().pay_within + Duration::from_secs(60);
+    let fast = f.node_ahead(ahead).await;
     let (paying, expiring) = (f.reserved(EVENING, 1).await, f.reserved(EVENING, 1).await);
     f.remember().await;
     let pay_by = expiring.deadline_at.expect("it is to be paid");
@@ -157,6 +158,8 @@ async fn r24_two_nodes_disagree_about_the_time(f: &Fixture) {
     let owner = &expiring.customer_id;
     let late = f.store.pay(owner, &pay_command(&expiring), None).await.expect("it answers");
     assert_eq!(refusal(&late), &Refusal::DeadlinePassed, "there was time left on this node");
+    // The pump attends by the times that the fast node has written.
+    f.advance(ahead);
     sound(f).await;
 
     let pay = async || {
