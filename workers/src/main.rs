@@ -4,7 +4,6 @@ pub mod catalogue;
 
 mod children;
 mod config;
-mod connection;
 mod guard;
 mod ports;
 mod pump;

@@ -3,11 +3,12 @@
 use crate::catalogue::{self, Catalogue};
 use crate::children::{Child, Nursery};
 use crate::config::{CatalogueKind, FakeGateway, Profile, Temporal, TemporalSource, Up};
-use crate::connection::Target;
 use crate::ports::Port;
 use crate::pump::Pump;
 use crate::temporal_server::{DevServer, Sources, find_or_build};
-use crate::workers::{Queue, Signals, spawn};
+use crate::workers::{Signals, spawn};
+use ::workers::connection::Target;
+use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, anyhow, bail};
 use api::faults::Faults;
@@ -110,7 +111,7 @@ struct Orders {
 fn hire(target: &Target, world: &World, orders: &Orders) -> anyhow::Result<JoinSet<()>> {
     let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
     let mut workers = JoinSet::new();
-    for queue in [Queue::Booking, Queue::Payment, Queue::Ticket] {
+    for queue in Queue::ALL {
         let signals = Signals {
             quit: orders.quit.clone(),
             down: (queue == Queue::Ticket).then(|| orders.ticket_is_down.clone()),
