@@ -32,6 +32,11 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ("fake-gateway", &[], "another company's server shares no code with us"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
+        "bench",
+        &["domain", "store", "workers", "workflows"],
+        "drives `marquee` from outside, and measures its limits with its own options",
+    ),
+    (
         "workers",
         &["activities", "api", "domain", "fake-gateway", "gateway", "store", "workflows"],
         "the wiring",
