@@ -134,12 +134,7 @@ impl App {
     }
 
     pub(crate) fn customer(&self, name: &str) -> Customer {
-        Customer {
-            api: self.api.clone(),
-            gateway: self.gateway.clone(),
-            id: name.to_owned(),
-            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
-        }
+        Customer::new(&self.api, &self.gateway, name)
     }
 
     /// A customer that no other test has.
@@ -191,6 +186,15 @@ pub(crate) struct Customer {
 }
 
 impl Customer {
+    pub(crate) fn new(api: &str, gateway: &str, name: &str) -> Self {
+        Self {
+            api: api.to_owned(),
+            gateway: gateway.to_owned(),
+            id: name.to_owned(),
+            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
+        }
+    }
+
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

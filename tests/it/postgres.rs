@@ -1,4 +1,5 @@
 //! A PostgreSQL of the tests' own: one cluster for the test process, one database for each test.
+//! A test that stops the server has a cluster of its own.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// A cold machine has been seen to need three seconds.
@@ -22,21 +25,29 @@ const READY: &str = "database system is ready to accept connections";
 /// them as a crash would, is good enough.
 const SERVE: &str = r#"
     folder=$1; shift
-    trap 'kill -QUIT $server' TERM
+    trap 'kill -QUIT $server; ended=yes' TERM
     "$@" &
     server=$!
     wait $server
     wait $server
-    rm -rf -- "$folder"
+    [ -z "$ended" ] || rm -rf -- "$folder"
 "#;
 
-/// A running cluster. It ends when the test process does, however that ends.
+/// A running cluster. It ends with this value, and with the test process however that ends.
 pub(crate) struct Cluster {
     programs: PathBuf,
+    folder: PathBuf,
     port: u16,
     databases: AtomicU32,
-    /// Open for as long as the cluster is to live.
-    _lifeline: ChildStdin,
+    /// None while it is stopped.
+    server: Option<Server>,
+}
+
+struct Server {
+    /// Open for as long as the server is to live.
+    lifeline: ChildStdin,
+    /// Ends when the server has.
+    reader: JoinHandle<()>,
 }
 
 /// The cluster of this test process, or none where PostgreSQL is not installed.
@@ -44,15 +55,17 @@ pub(crate) struct Cluster {
 /// On CI a missing PostgreSQL is a failure: there half the tests must not pass by not running.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || {
-        let Some(programs) = find_programs() else {
-            assert!(std::env::var_os("CI").is_none(), "CI needs Debian's package `postgresql`");
-            eprintln!("Tests on PostgreSQL are skipped: install Debian's package `postgresql`.");
-            return None;
-        };
-        Some(Cluster::start(programs))
+    CLUSTER.get_or_init(own_cluster).as_ref()
+}
+
+/// A cluster for one test alone, which may stop it; or none as with [`cluster`].
+pub(crate) fn own_cluster() -> Option<Cluster> {
+    let Some(programs) = find_programs() else {
+        assert!(std::env::var_os("CI").is_none(), "CI needs Debian's package `postgresql`");
+        eprintln!("Tests on PostgreSQL are skipped: install Debian's package `postgresql`.");
+        return None;
     };
-    CLUSTER.get_or_init(start).as_ref()
+    Some(Cluster::start(programs))
 }
 
 impl Cluster {
@@ -78,23 +91,57 @@ impl Cluster {
         initdb.arg("--no-sync").arg("-D").arg(&data).current_dir(folder.path());
         succeed(initdb);
 
-        let port = free_port();
-        let mut postgres = user.command(&programs.join("postgres"));
-        postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-        postgres.arg("-k").arg(folder.path()).args(["-c", "max_connections=300"]);
-        let lifeline = serve(folder, &postgres);
-        Self { programs, port, databases: AtomicU32::new(0), _lifeline: lifeline }
+        // From here on the script clears the folder: statics are never dropped.
+        let folder = folder.keep();
+        let databases = AtomicU32::new(0);
+        let mut cluster = Self { programs, folder, port: free_port(), databases, server: None };
+        cluster.start_again();
+        cluster
+    }
+
+    /// With the files and the port that it had before; it recovers from whatever became of it.
+    pub(crate) fn start_again(&mut self) {
+        let user = User::of_server();
+        let mut postgres = user.command(&self.programs.join("postgres"));
+        postgres.arg("-D").arg(self.folder.join("data"));
+        postgres.args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
+        postgres.arg("-k").arg(&self.folder).args(["-c", "max_connections=300"]);
+        self.server = Some(serve(&self.folder, &postgres));
+    }
+
+    /// What `pg_ctl stop -m immediate` does: no process says goodbye, nothing is written.
+    pub(crate) fn stop_at_once(&mut self) {
+        let file = self.folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(file).expect("it runs");
+        let pid = text.lines().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        rustix::process::kill_process(pid.expect("a pid"), Signal::QUIT).expect("it runs");
+        let server = self.server.take().expect("it runs");
+        server.reader.join().expect("it only reads");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        match self.server.take() {
+            Some(server) => {
+                drop(server.lifeline);
+                server.reader.join().ok();
+            }
+            None => {
+                std::fs::remove_dir_all(&self.folder).ok();
+            }
+        }
     }
 }
 
 /// Starts the server under `marquee guard` and waits until it takes connections.
-fn serve(folder: TempDir, postgres: &Command) -> ChildStdin {
+fn serve(folder: &Path, postgres: &Command) -> Server {
     let mut guard = Command::new(env!("CARGO_BIN_EXE_marquee"))
         .args(["guard", "--", "sh", "-c", SERVE, "postgres"])
-        .arg(folder.path())
+        .arg(folder)
         .arg(postgres.get_program())
         .args(postgres.get_args())
-        .current_dir(folder.path())
+        .current_dir(folder)
         // Ctrl-C ends the tests, and their end the server, in that order.
         .process_group(0)
         .stdin(Stdio::piped())
@@ -102,14 +149,12 @@ fn serve(folder: TempDir, postgres: &Command) -> ChildStdin {
         .stderr(Stdio::piped())
         .spawn()
         .expect("marquee was built for this test");
-    // From here on the script clears the folder: statics are never dropped.
-    let _ = folder.keep();
     let lifeline = guard.stdin.take().expect("stdin is piped");
     let mut log = BufReader::new(guard.stderr.take().expect("stderr is piped")).lines();
 
     let (lines, inbox) = mpsc::channel();
     // Reads on for as long as the server lives: a full pipe would stop it.
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         while let Some(Ok(line)) = log.next() {
             let _ = lines.send(line);
         }
@@ -119,7 +164,7 @@ fn serve(folder: TempDir, postgres: &Command) -> ChildStdin {
     let mut said = Vec::new();
     while let Ok(line) = inbox.recv_timeout(READY_WITHIN.saturating_sub(began.elapsed())) {
         if line.contains(READY) {
-            return lifeline;
+            return Server { lifeline, reader };
         }
         said.push(line);
     }

@@ -44,6 +44,7 @@ mod deadlines;
 mod plans;
 
 mod durability;
+mod notify;
 
 mod races;
 mod stale;

@@ -68,7 +68,6 @@ impl Null {
 struct NullActivities;
 
 #[activities]
-#[expect(dead_code, reason = "the macro makes a constant for each, to call it by from workflows")]
 impl NullActivities {
     #[activity(definition = contract::Look)]
     async fn look(_: ActivityContext, _: ReservationRef) -> Result<Standing, ActivityError> {

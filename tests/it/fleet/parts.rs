@@ -1,0 +1,129 @@
+//! The processes of a fleet, each started, stopped and killed by the test.
+
+use crate::app::{Customer, MARQUEE, free_ports, until};
+use crate::temporal::Temporal;
+use rustix::process::{Pid, Signal};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+/// One process of ours under a guard. It ends with this value.
+pub(super) struct Part {
+    guard: Child,
+    pid: Pid,
+    log: PathBuf,
+}
+
+impl Part {
+    fn start(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let log = folder.join(format!("{}-{number}.log", arguments[0]));
+        let mut guard = Command::new(MARQUEE)
+            .args(["guard", "--", MARQUEE])
+            .args(arguments)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).expect("a log file"))
+            .spawn()
+            .expect("marquee starts");
+        // The guard tells the pid of what it guards.
+        let mut line = String::new();
+        let stdout = guard.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let pid = line.trim().parse().ok().and_then(Pid::from_raw).expect("a pid");
+        Self { guard, pid, log }
+    }
+
+    pub(super) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.guard.wait().expect("it ends");
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.pid, signal).expect("it runs");
+    }
+
+    /// Ends it in an orderly way; false when it did not end well.
+    pub(super) fn stop(mut self) -> bool {
+        self.signal(Signal::TERM);
+        self.guard.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            eprintln!("{}:\n{log}", self.log.display());
+        }
+        // A stopped process does not hear SIGTERM.
+        rustix::process::kill_process(self.pid, Signal::CONT).ok();
+        drop(self.guard.stdin.take());
+        self.guard.wait().ok();
+    }
+}
+
+/// What the processes of a fleet share: a database, a Temporal, a gateway, settings.
+pub(super) struct Fleet {
+    pub(super) temporal: Temporal,
+    gateway: String,
+    api: String,
+    settings: Vec<(&'static str, String)>,
+    folder: TempDir,
+    _gateway: Part,
+}
+
+impl Fleet {
+    /// Without API and workers yet.
+    pub(super) async fn on(database: &str) -> Self {
+        let temporal = Temporal::start().await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let (gateway, api) = (at(free_ports()), at(free_ports()));
+        let journal = folder.path().join("gateway.jsonl").display().to_string();
+        let stand_in = ["fake-gateway", "--listen", &gateway, "--journal", &journal];
+        let stand_in = [&stand_in[..], &["--approve-millis", "50", "100"]].concat();
+        let _gateway = Part::start(folder.path(), &stand_in, &[]);
+        let settings = vec![
+            ("MARQUEE_DATABASE_URL", database.to_owned()),
+            ("MARQUEE_GATEWAY_URL", format!("http://{gateway}/")),
+            ("TEMPORAL_ADDRESS", temporal.address()),
+            ("MARQUEE_LISTEN", api.clone()),
+        ];
+        let (gateway, api) = (format!("http://{gateway}"), format!("http://{api}"));
+        let fleet = Self { temporal, gateway, api, settings, folder, _gateway };
+        let http = fleet.customer("tester").http;
+        let alive = format!("{}/livez", fleet.gateway);
+        until("the gateway", async || http.get(&alive).send().await.is_ok()).await;
+        fleet
+    }
+
+    pub(super) fn api(&self) -> Part {
+        self.start(&["api"])
+    }
+
+    pub(super) fn worker(&self, queues: &str) -> Part {
+        self.start(&["worker", "--queues", queues])
+    }
+
+    fn start(&self, arguments: &[&str]) -> Part {
+        let settings: Vec<(&str, &str)> =
+            self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Part::start(self.folder.path(), arguments, &settings)
+    }
+
+    pub(super) async fn until_ready(&self) {
+        let http = self.customer("tester").http;
+        let ready = format!("{}/readyz", self.api);
+        let answers = async || http.get(&ready).send().await.is_ok_and(|it| it.status() == 200);
+        until("the API", answers).await;
+    }
+
+    pub(super) fn customer(&self, name: &str) -> Customer {
+        Customer::new(&self.api, &self.gateway, name)
+    }
+}
