@@ -1,7 +1,8 @@
 //! What must differ between SQLite and PostgreSQL, side by side.
 
-use crate::StoreError;
+use crate::changes::Changes;
 use crate::writer::{Tx, Writer, take_turn};
+use crate::{StoreError, notify};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection};
 use std::sync::Arc;
@@ -80,6 +81,20 @@ impl Engine {
         }
         sqlx::migrate!().run(&pool).await?;
         Ok(Self::Postgres { pool })
+    }
+
+    /// SQLite means one process; PostgreSQL's processes tell each other.
+    pub(crate) fn changes(&self, url: &str) -> Changes {
+        match self {
+            Self::Sqlite { .. } => Changes::new(None),
+            Self::Postgres { .. } => {
+                let (outside, outbox) = notify::outbox();
+                let changes = Changes::new(Some(outside));
+                let here = changes.here().clone();
+                tokio::spawn(notify::exchange(url.to_owned(), here, outbox));
+                changes
+            }
+        }
     }
 
     pub(crate) fn readers(&self) -> &AnyPool {

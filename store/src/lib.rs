@@ -8,6 +8,7 @@ mod changes;
 mod clock;
 mod dialect;
 mod fresh;
+mod notify;
 mod row;
 mod writer;
 
@@ -125,11 +126,12 @@ impl Store {
     /// schema up to date.
     pub async fn open(url: &str, clock: Clock, deadlines: Deadlines) -> Result<Self, StoreError> {
         let engine = Arc::new(dialect::Engine::open(url).await?);
+        let changes = engine.changes(url);
         Ok(Self {
             engine,
             clock,
             deadlines,
-            changes: changes::Changes::default(),
+            changes,
             spared_until: Arc::default(),
             pump_passed_at: Arc::default(),
         })

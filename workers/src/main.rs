@@ -5,10 +5,15 @@ pub mod catalogue;
 mod children;
 mod config;
 mod connection;
+mod crew;
+mod fleet;
 mod guard;
+mod offer;
 mod ports;
 mod pump;
 mod run_file;
+mod serving;
+mod stopping;
 mod temporal_server;
 mod up;
 mod workers;
@@ -27,6 +32,9 @@ fn main() -> ExitCode {
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
         Command::Temporal(options) => on_runtime(up::temporal(options)),
         Command::Up(options) => on_runtime(up::up(*options)),
+        Command::Api(options) => on_runtime(fleet::api(options)),
+        Command::Worker(options) => on_runtime(fleet::worker(options)),
+        Command::Migrate(options) => on_runtime(fleet::migrate(options)),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("marquee: {error:#}");
