@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         "commands are decided by the store; activities are run by workflows only",
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
+    ("chaos", &[], "it breaks and audits from outside, as anybody could"),
     (
         "workers",
         &["activities", "api", "domain", "fake-gateway", "gateway", "store", "workflows"],
