@@ -21,7 +21,7 @@ use domain::reservation::Reservation;
 use domain::seats::{SeatState, best};
 use domain::words::{Audience, Grade, ReservationStatus, SeatKind};
 use serde::{Deserialize, Serialize};
-use store::seats::{MapSeat, views};
+use store::seat_map::{MapSeat, views};
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -75,8 +75,8 @@ impl SeatMapBody {
             };
             let (block, row) = (seat.block.clone(), seat.row.clone());
             let shown = SeatBody {
-                id: seat.id,
-                number: seat.number,
+                id: seat.id.clone(),
+                number: seat.number.clone(),
                 grade: seat.grade,
                 kind: seat.kind,
                 state,

@@ -9,6 +9,7 @@ mod clock;
 mod dialect;
 mod fresh;
 mod notify;
+mod picks;
 mod row;
 mod writer;
 
@@ -22,6 +23,7 @@ pub mod mypage;
 pub mod payments;
 pub mod reservations;
 pub mod reserve;
+pub mod seat_map;
 pub mod seats;
 pub mod tickets;
 pub mod timeline;
@@ -42,6 +44,8 @@ pub struct Store {
     clock: Clock,
     deadlines: Deadlines,
     changes: changes::Changes,
+    layouts: seat_map::Layouts,
+    picks: picks::Picks,
     /// Milliseconds since 1970 UTC; see [`Store::spare_deadlines_until`].
     spared_until: Arc<AtomicI64>,
     /// When the pump last passed by, likewise; 0 before it did.
@@ -132,6 +136,8 @@ impl Store {
             clock,
             deadlines,
             changes,
+            layouts: seat_map::Layouts::default(),
+            picks: picks::Picks::default(),
             spared_until: Arc::default(),
             pump_passed_at: Arc::default(),
         })

@@ -2,25 +2,17 @@
 
 use crate::idempotency::RequestKey;
 use crate::reservations::Attend;
-use crate::row::{broken, number, text, word, word_or_null};
+use crate::row::{broken, number, text, word};
+use crate::seat_map::views;
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, repeated};
 use domain::catalogue::Seat;
-use domain::ids::{AssignmentId, CustomerId, ReservationId, SeatId, ShowtimeId};
+use domain::ids::{AssignmentId, CustomerId, ReservationId, SeatId};
 use domain::refusal::Refusal;
 use domain::reservation::{PlanSeats, Reservation};
-use domain::seats::{SeatState, SeatView, best, judge};
+use domain::seats::judge;
 use domain::words::{Actor, Grade, ReservationStatus, SeatKind};
 use sqlx::any::AnyRow;
-
-/// A seat of a showtime, and who has it.
-#[derive(Debug, Clone)]
-pub struct MapSeat {
-    pub seat: Seat,
-    pub state: SeatState,
-    /// Who has it; nobody when it is free or blocked.
-    pub customer_id: Option<CustomerId>,
-}
 
 /// A seat that a reservation has or had.
 #[derive(Debug, Clone)]
@@ -51,25 +43,6 @@ enum Claimed {
 }
 
 impl Store {
-    /// Every seat of a showtime with its state, by row and position.
-    pub async fn seat_map(&self, showtime: &ShowtimeId) -> Result<Vec<MapSeat>, StoreError> {
-        sqlx::query(
-            "select s.seat_id, s.seat_row, s.number, s.grade, s.kind, s.block, s.x, s.y, \
-             a.assignment_id, r.customer_id \
-             from showtime t join seat s on s.auditorium_id = t.auditorium_id \
-             left join seat_assignment a on a.showtime_id = t.showtime_id \
-             and a.seat_id = s.seat_id and a.live = 1 \
-             left join reservation r on r.reservation_id = a.reservation_id \
-             where t.showtime_id = $1 order by s.y, s.x, s.seat_id",
-        )
-        .bind(showtime.as_str())
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(map_seat)
-        .collect()
-    }
-
     /// T12, T13: the customer chooses seats. The same set again is answered as the first time.
     pub async fn select_seats(
         &self,
@@ -143,20 +116,22 @@ impl Store {
     pub async fn assign_plan_seats(&self, id: &ReservationId) -> Result<(), StoreError> {
         for _ in 0..PICKS_MAX {
             let Some(row) = self.reservation(id).await? else { return Ok(()) };
-            let planned = row.plan.as_ref().map(|plan| plan.seats.clone());
-            let map = self.seat_map(&row.showtime.showtime_id).await?;
-            let views = views(&map);
-            let pick = match planned {
-                None | Some(PlanSeats::Dropped) => return Ok(()),
-                Some(PlanSeats::Best) => best(&views, &row.party, row.grade, 1).into_iter().next(),
-                Some(PlanSeats::Ids(mut seats)) => {
-                    seats.sort();
-                    judge(&views, &row.party, row.grade, &seats).is_ok().then_some(seats)
+            let Some(plan) = &row.plan else { return Ok(()) };
+            let showtime = &row.showtime.showtime_id;
+            let pick = match &plan.seats {
+                PlanSeats::Dropped => return Ok(()),
+                PlanSeats::Best => {
+                    let map = self.seat_map(showtime).await?;
+                    self.picks.best(showtime, map, &row.party, row.grade)
+                }
+                PlanSeats::Ids(seats) => {
+                    let map = self.seat_map(showtime).await?;
+                    let legal = judge(&views(&map), &row.party, row.grade, seats).is_ok();
+                    legal.then(|| self.picks.named(showtime, seats.clone()))
                 }
             };
-            let Some(mut pick) = pick else { return self.drop_plan_seats(id).await };
-            pick.sort();
-            if repeated(|| self.try_assign_plan_seats(id, &pick)).await? {
+            let Some(pick) = pick else { return self.drop_plan_seats(id).await };
+            if repeated(|| self.try_assign_plan_seats(id, pick.sorted())).await? {
                 return Ok(());
             }
         }
@@ -287,22 +262,6 @@ impl Store {
         .map(assigned_seat)
         .collect()
     }
-}
-
-/// The map as the seat rules read it.
-pub fn views(map: &[MapSeat]) -> Vec<SeatView<'_>> {
-    map.iter().map(|seat| SeatView { seat: &seat.seat, state: seat.state }).collect()
-}
-
-fn map_seat(row: &AnyRow) -> Result<MapSeat, StoreError> {
-    let customer_id: Option<CustomerId> = word_or_null(row, "customer_id")?;
-    let assignment: Option<AssignmentId> = word_or_null(row, "assignment_id")?;
-    let state = match (&assignment, &customer_id) {
-        (None, _) => SeatState::Available,
-        (Some(_), None) => SeatState::Blocked,
-        (Some(_), Some(_)) => SeatState::Taken,
-    };
-    Ok(MapSeat { seat: seat(row)?, state, customer_id })
 }
 
 pub(crate) fn seat(row: &AnyRow) -> Result<Seat, StoreError> {

@@ -1,6 +1,6 @@
 //! From reservation to tickets, over HTTP.
 
-use crate::app::{Answer, Customer, id, shared, text, together, until};
+use crate::app::{Answer, App, Customer, id, shared, text, together, until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -94,7 +94,12 @@ async fn a_plan_whose_seats_are_taken_leaves_the_choice_to_the_customer() {
 
 #[tokio::test]
 async fn a_create_repeated_under_its_key_makes_one_reservation() {
-    let customer = shared().await.somebody();
+    ten_creates_with_one_key(shared().await).await;
+}
+
+/// Scenario 16.
+pub(crate) async fn ten_creates_with_one_key(app: &App) {
+    let customer = app.somebody();
     let showtime = customer.own_showtime().await;
     let body = full_form(&showtime, 2);
     let create = || {
@@ -119,8 +124,7 @@ async fn a_create_repeated_under_its_key_makes_one_reservation() {
     let reused = customer.keyed("POST", "/reservations", &other_body, "create-1").await;
     assert_eq!(reused.expect(422)["code"], "idempotency-key-reused");
     // Somebody else's key is another key.
-    let somebody = shared().await.somebody();
-    somebody.keyed("POST", "/reservations", &body, "create-1").await.expect(201);
+    app.somebody().keyed("POST", "/reservations", &body, "create-1").await.expect(201);
 }
 
 #[tokio::test]

@@ -167,7 +167,11 @@ async fn what_has_ended_otherwise_is_not_cancelled() {
 
 #[tokio::test]
 async fn many_cancels_make_one_cascade() {
-    let customer = shared().await.somebody();
+    twenty_cancels_with_different_keys(&shared().await.somebody()).await;
+}
+
+/// Scenario 17.
+pub(crate) async fn twenty_cancels_with_different_keys(customer: &Customer) {
     let ticketed = customer.ticketed(1).await;
     let path = format!("/reservations/{}/cancellation", id(&ticketed));
     let answers = together((0..20).map(|n| {

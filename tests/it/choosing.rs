@@ -1,55 +1,7 @@
-//! Choosing seats, over HTTP: races for one seat and the rules of the room.
+//! Choosing seats, over HTTP: the rules of the room. For races see `crowds.rs`.
 
-use crate::app::{Answer, Customer, id, shared, text, together};
+use crate::app::{Answer, Customer, id, shared, text};
 use serde_json::{Value, json};
-
-/// Parties that want one and the same seat.
-const RIVALS: usize = 60;
-/// So many of them act at a time.
-const AT_ONCE: usize = 15;
-
-#[tokio::test]
-async fn one_of_many_rivals_gets_a_seat_and_the_others_may_choose_again() {
-    let app = shared().await;
-    let showtime = roomy_showtime(&app.somebody()).await;
-    let mut rivals = Vec::new();
-    while rivals.len() < RIVALS {
-        let approved = (0..AT_ONCE).map(|_| {
-            let (customer, showtime) = (app.somebody(), showtime.clone());
-            async move {
-                let reservation = customer.reserve_at(&showtime, 1).await.expect(201);
-                customer.pay(&reservation).await.expect(201);
-                (customer, reservation)
-            }
-        });
-        rivals.extend(together(approved).await);
-    }
-    let path = format!("/showtimes/{}/best-seats?partySize=1&grade=STANDARD", id(&showtime));
-    let best = rivals[0].0.get(&path).await.expect(200);
-    let seat = best["items"][0]["seatIds"].clone();
-
-    let puts = rivals.iter().cloned().map(|(customer, reservation)| {
-        let seat = seat.clone();
-        async move {
-            let answer = customer.put_seats(&reservation, &seat).await;
-            (answer, customer, reservation)
-        }
-    });
-    let (won, lost): (Vec<_>, Vec<_>) =
-        together(puts).await.into_iter().partition(|(answer, ..)| answer.status < 300);
-    assert_eq!(won.len(), 1);
-    for (answer, ..) in &lost {
-        assert_eq!(answer.status, 409, "{answer:?}");
-        assert_eq!(answer.body["code"], "seats-unavailable");
-        assert_eq!(answer.body["conflictingSeatIds"], seat);
-        assert_eq!(answer.body["currentStatus"], "PAYMENT_APPROVED");
-    }
-    let (_, winner, booked) = &won[0];
-    assert!(winner.sees_seats(&winner.until(booked, "TICKETED").await, "MINE").await);
-    let (_, loser, still_free) = &lost[0];
-    loser.choose_seats(still_free).await.expect(200);
-    loser.until(still_free, "TICKETED").await;
-}
 
 #[tokio::test]
 async fn the_same_seats_again_are_answered_the_same() {
@@ -159,16 +111,6 @@ async fn a_teen_may_not_see_a_film_for_adults() {
     };
     assert_eq!(check("TEEN").await.expect(422)["code"], "age-restricted");
     check("SENIOR").await.expect(201);
-}
-
-/// A showtime of one's own with places for all rivals.
-async fn roomy_showtime(customer: &Customer) -> Value {
-    loop {
-        let showtime = customer.own_showtime().await;
-        if customer.remaining(&showtime, "STANDARD").await >= RIVALS as u64 {
-            return showtime;
-        }
-    }
 }
 
 /// A seat of an auditorium that the reservation is not for.

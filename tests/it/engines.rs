@@ -2,6 +2,9 @@
 //! run on SQLite.
 
 use crate::app::{App, id, text, together};
+use crate::booking::ten_creates_with_one_key;
+use crate::cancelling::twenty_cancels_with_different_keys;
+use crate::paying::twenty_pays_with_one_key;
 use crate::postgres::cluster;
 use serde_json::{Value, json};
 
@@ -12,6 +15,9 @@ async fn bookings_are_carried_through_on_postgres() {
     happy_path_and_cancellation(&app).await;
     the_reports_calls(&app).await;
     a_race_for_the_last_places(&app).await;
+    ten_creates_with_one_key(&app).await;
+    twenty_pays_with_one_key(&app.somebody()).await;
+    twenty_cancels_with_different_keys(&app.somebody()).await;
 }
 
 async fn happy_path_and_cancellation(app: &App) {

@@ -110,9 +110,13 @@ async fn a_request_without_effect_is_delivered_again_under_its_key() {
 
 #[tokio::test]
 async fn many_pays_with_one_key_charge_once() {
-    let customer = shared().await.somebody();
+    twenty_pays_with_one_key(&shared().await.somebody()).await;
+}
+
+/// Scenario 17.
+pub(crate) async fn twenty_pays_with_one_key(customer: &Customer) {
     let reservation = customer.reserve(1).await;
-    let answers = pay_at_once(&customer, &reservation, |_| "pay-1".to_owned()).await;
+    let answers = pay_at_once(customer, &reservation, |_| "pay-1".to_owned()).await;
     let replayed = answers.iter().filter(|answer| answer.header("idempotency-replayed") == "true");
     assert_eq!(replayed.count(), 19);
     for answer in answers {

@@ -2,7 +2,7 @@
 //!
 //! Every test is a function of a [`fixture::Fixture`], a store with a database of its own. When it
 //! ends, the fixture's auditor looks for broken invariants (specification 1.6). Each race is also
-//! shown to happen when its guard is taken away (`unguarded.rs`, `stale.rs`).
+//! shown to happen when its guard is taken away (`unguarded.rs`, `stale.rs`, `races.rs`).
 
 /// Runs each test on both engines, as tests of their own, so that a failure names the engine.
 macro_rules! on_both {
@@ -45,5 +45,6 @@ mod plans;
 
 mod durability;
 
+mod races;
 mod stale;
 mod unguarded;

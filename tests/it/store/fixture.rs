@@ -124,6 +124,13 @@ impl Fixture {
     pub(super) async fn reopened(&self) -> Store {
         open(&self.url, &self.clock).await
     }
+
+    /// Another node on the same database, whose clock is fast.
+    pub(super) async fn node_ahead(&self, by: Duration) -> Store {
+        let ahead = i64::try_from(by.as_millis()).expect("clocks are not off by ages");
+        let now = self.clock.load(Ordering::SeqCst) + ahead;
+        open(&self.url, &Arc::new(AtomicI64::new(now))).await
+    }
 }
 
 /// Runs all tasks at once, each from the same moment on, and returns their answers in order.

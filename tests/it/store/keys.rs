@@ -111,6 +111,7 @@ async fn a_refused_create_leaves_its_key_free(f: &Fixture) {
     let answer = f.store.reserve(&wish, Some(&key)).await.expect("it answers");
     assert_eq!(refusal(&answer), &Refusal::SoldOut);
     f.cancelled(&holder).await;
+    let wish = NewReservation { customer_id: wish.customer_id, ..f.wish(LAST_TWO, 2).await };
     done(f.store.reserve(&wish, Some(&key)).await.expect("it answers"));
 }
 
