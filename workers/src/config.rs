@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Bring the schema of a fleet's database up to date, and end.
     Migrate(Migrate),
+    /// Look for broken promises in all that is stored; also beside a running system.
+    Check(Check),
     /// Run the Temporal dev server alone: found, or built with Go.
     Temporal(Temporal),
     /// Run the stand-in for the payment company alone.
@@ -119,6 +121,32 @@ pub(crate) struct Worker {
     /// Nothing expires for this long after a start or a reconnection to Temporal.
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
     pub(crate) grace: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Where `up` keeps everything.
+    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
+    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// The journal of the stand-in for the payment company. Without it: the one in the data
+    /// folder, where there is one.
+    #[arg(long)]
+    pub(crate) ledger: Option<PathBuf>,
+    /// A file of reservation ids, one per line, that were acknowledged to customers.
+    #[arg(long)]
+    pub(crate) acknowledged: Option<PathBuf>,
+    /// Also ask Temporal about the runs of all that is under way.
+    #[arg(long, requires = "temporal_address")]
+    pub(crate) histories: bool,
+    /// The Temporal server, `host:port`, for `--histories`.
+    #[arg(long, env = "TEMPORAL_ADDRESS")]
+    pub(crate) temporal_address: Option<String>,
+    /// The namespace on that server.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub(crate) temporal_namespace: String,
 }
 
 #[derive(Args)]

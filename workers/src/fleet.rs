@@ -33,6 +33,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         temporal: TemporalLink { client, up: temporal_up },
         require_idempotency_key: options.require_idempotency_key,
         faults: None,
+        ledger: None,
     };
     let serving = serve(listener, app, quitting);
     println!("API        http://{api_at}   (bookings are taken from now on)");

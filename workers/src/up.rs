@@ -4,6 +4,7 @@ use crate::children::{Child, Nursery};
 use crate::config::{FakeGateway, Profile, Temporal, TemporalSource, Up};
 use crate::connection::Target;
 use crate::crew::{Crew, Hire, Link};
+use crate::ledger;
 use crate::offer::keep_topped_up;
 use crate::ports::Port;
 use crate::serving::{listen, listen_on_loopback, serve};
@@ -42,6 +43,10 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         require_idempotency_key: options.require_idempotency_key,
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_worker_down: ticket_down.clone() })),
+        ledger: options
+            .gateway_url
+            .is_none()
+            .then(|| ledger::of_journal(data_dir.join(ledger::JOURNAL))),
     };
     let serving = serve(listener, app, quitting.clone());
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -133,12 +138,16 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 }
 
 async fn open_store(options: &Up, data_dir: &Path) -> anyhow::Result<Store> {
-    let in_data_dir = || format!("sqlite://{}", data_dir.join("marquee.db").display());
-    let url = options.database_url.clone().unwrap_or_else(in_data_dir);
+    let url = options.database_url.clone().unwrap_or_else(|| database_in(data_dir));
     let deadlines = Deadlines::from(&options.deadlines);
     let store = Store::open(&url, Clock::System, deadlines).await;
     // The URL may hold a password: it is not repeated.
     store.context("cannot open the database (--database-url)")
+}
+
+/// The database that `up` keeps in its data folder.
+pub(crate) fn database_in(data_dir: &Path) -> String {
+    format!("sqlite://{}", data_dir.join("marquee.db").display())
 }
 
 /// The payment company's server: the one asked for, or the stand-in as a process of its own.
@@ -153,7 +162,7 @@ async fn gateway(
     }
     let port = Port::free(next_port(api_at.port()))?;
     let at = format!("127.0.0.1:{}", port.number);
-    let journal = nursery.data_dir.join("gateway.jsonl");
+    let journal = nursery.data_dir.join(ledger::JOURNAL);
     let command = vec![
         nursery.marquee.clone().into(),
         "fake-gateway".into(),
