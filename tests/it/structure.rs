@@ -34,8 +34,8 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "workers",
-        &["activities", "api", "domain", "fake-gateway", "gateway", "store", "workflows"],
-        "the wiring",
+        &["activities", "api", "chaos", "domain", "fake-gateway", "gateway", "store", "workflows"],
+        "the wiring; chaos for its tests",
     ),
 ];
 
