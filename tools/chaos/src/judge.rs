@@ -105,10 +105,8 @@ fn money(booking: &Booking, id: &str, ledger: &Ledger) -> Vec<String> {
         let done: Vec<&Entry> = attempt.iter().filter(|entry| entry.done).collect();
         let operations: Vec<&str> = done.iter().map(|entry| entry.operation.as_str()).collect();
         kept += usize::from(operations == ["APPROVE", "CAPTURE"]);
-        let undone = matches!(
-            operations[..],
-            [] | ["APPROVE", "VOID"] | ["APPROVE", "CAPTURE", "REFUND"]
-        );
+        let undone =
+            matches!(operations[..], [] | ["APPROVE", "VOID"] | ["APPROVE", "CAPTURE", "REFUND"]);
         if !undone && operations != ["APPROVE", "CAPTURE"] {
             wrong.push(format!("the gateway did {operations:?}"));
         }
@@ -131,10 +129,8 @@ fn promises(booking: &Booking, id: &str, ledger: &Ledger) -> Vec<String> {
     if booking.cancelled && status != "CANCELLED" && !booking.is_blocked() {
         wrong.push(format!("the cancellation was accepted, and it ended {status}"));
     }
-    let may_cancel = !matches!(
-        booking.wish.turn,
-        Turn::Never | Turn::NeverPays | Turn::NeverChooses
-    );
+    let may_cancel =
+        !matches!(booking.wish.turn, Turn::Never | Turn::NeverPays | Turn::NeverChooses);
     if !may_cancel && status == "CANCELLED" {
         wrong.push("nobody cancelled it".to_owned());
     }

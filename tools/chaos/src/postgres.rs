@@ -37,7 +37,9 @@ impl Cluster {
         }
         let cluster = Self { programs, folder, user, port };
         let mut initdb = cluster.command("initdb");
-        initdb.extend(["--locale=C", "--encoding=UTF8", "--auth=trust", "-U", "postgres"].map(<_>::into));
+        initdb.extend(
+            ["--locale=C", "--encoding=UTF8", "--auth=trust", "-U", "postgres"].map(<_>::into),
+        );
         initdb.extend(["-D".into(), cluster.data()]);
         succeed(&initdb, cluster.folder.path())?;
         Ok(cluster)

@@ -87,10 +87,15 @@ impl Outcome {
     /// One line for people.
     pub fn line(&self) -> String {
         let Ends { ticketed, cancelled, expired, blocked, refused, not_ended } = self.ends;
-        let faults: Vec<String> = self.faults.iter().map(|fault| {
-            let failed = fault.failed.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("{}×{}{failed}", fault.kind, fault.struck)
-        }).collect();
+        let faults: Vec<String> = self
+            .faults
+            .iter()
+            .map(|fault| {
+                let failed =
+                    fault.failed.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("{}×{}{failed}", fault.kind, fault.struck)
+            })
+            .collect();
         let mut line = format!(
             "seed {}: {} | {ticketed} ticketed, {cancelled} cancelled, {expired} expired, \
              {blocked} blocked, {refused} refused, {not_ended} not ended | quiet after {:.1} s | \
@@ -131,8 +136,16 @@ struct Row {
 }
 
 const HEADS: [&str; 10] = [
-    "fault", "times", "struck", "under way", "ticketed", "cancelled", "expired", "blocked",
-    "violations", "recovery s",
+    "fault",
+    "times",
+    "struck",
+    "under way",
+    "ticketed",
+    "cancelled",
+    "expired",
+    "blocked",
+    "violations",
+    "recovery s",
 ];
 
 impl Report {

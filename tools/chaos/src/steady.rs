@@ -27,7 +27,8 @@ pub async fn measure(config: &Config, times: u32) -> anyhow::Result<bool> {
     let mut within = true;
     for time in 1..=times {
         let Away { before, lull } = once(config).await?;
-        let told = lull.map_or("not back".to_owned(), |lull| format!("{:.2} s", lull.as_secs_f64()));
+        let told =
+            lull.map_or("not back".to_owned(), |lull| format!("{:.2} s", lull.as_secs_f64()));
         println!("kill {time}: {before:.1} bookings/s before, 95 % of it again after {told}");
         within &= lull.is_some_and(|lull| lull <= BACK_WITHIN);
     }

@@ -148,9 +148,9 @@ impl Scene {
             let _alone = self.ending.lock().await;
             let pid = self.running(Part::Temporal).await?;
             ensure!(pause(pid), "Temporal was gone already");
-            let copied = std::fs::create_dir_all(&aside).map_err(Into::into).and_then(|()| {
-                copy_each(&temporal_files(self.system.data_dir()), &aside)
-            });
+            let copied = std::fs::create_dir_all(&aside)
+                .map_err(Into::into)
+                .and_then(|()| copy_each(&temporal_files(self.system.data_dir()), &aside));
             resume(pid);
             copied?;
         }

@@ -96,7 +96,8 @@ impl System {
     }
 
     async fn start_fleet(&mut self, port: u16, tools_dir: &Path) -> anyhow::Result<()> {
-        let [gateway_port, postgres_port, wire_port, temporal_port] = [1, 2, 3, 4].map(|n| port + n);
+        let [gateway_port, postgres_port, wire_port, temporal_port] =
+            [1, 2, 3, 4].map(|n| port + n);
         let cluster = Cluster::make(postgres_port)?;
         let launch = cluster.launch(&self.marquee, self.log("postgres"));
         self.kept.insert(Part::Postgres, Process::start(launch));
@@ -122,7 +123,9 @@ impl System {
         let shared = ["--database-url", &database, "--temporal-address", &temporal];
         let api_at = format!("127.0.0.1:{port}");
         let mut api = self.words(&["api", "--catalogue", "rush", "--require-idempotency-key"]);
-        api.extend(["--listen", &api_at].iter().chain(&shared).chain(&DEADLINES).map(OsString::from));
+        api.extend(
+            ["--listen", &api_at].iter().chain(&shared).chain(&DEADLINES).map(OsString::from),
+        );
         self.keep(Part::Api, "api", api);
         for (part, name) in [(Part::Worker, "worker-1"), (Part::OtherWorker, "worker-2")] {
             let mut worker = self.words(&["worker", "--gateway-url", &gateway]);
