@@ -5,6 +5,7 @@
 mod app;
 mod booking;
 mod cancelling;
+mod chaos;
 mod choosing;
 mod crowds;
 mod deadlines;

@@ -30,6 +30,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         "commands are decided by the store; activities are run by workflows only",
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
+    ("chaos", &[], "it breaks and audits from outside, as anybody could"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "bench",
@@ -38,8 +39,8 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "workers",
-        &["activities", "api", "domain", "fake-gateway", "gateway", "store", "workflows"],
-        "the wiring",
+        &["activities", "api", "chaos", "domain", "fake-gateway", "gateway", "store", "workflows"],
+        "the wiring; chaos for its tests",
     ),
 ];
 

@@ -6,6 +6,7 @@ use crate::run_file::RunFile;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -57,14 +58,8 @@ impl Nursery {
     /// Starts the child and waits until it listens; starts it again whenever it ends; stops it on
     /// `quit`.
     pub(crate) async fn keep(&self, child: Child) -> anyhow::Result<JoinHandle<()>> {
-        let mut running = self.start(&child).await?;
-        for port in &child.ports {
-            let Child { name, log, .. } = &child;
-            port.listens(LISTENS_WITHIN)
-                .await
-                .with_context(|| format!("{name} does not start, see {}", log.display()))?;
-        }
         let mut nursery = self.clone();
+        let mut running = nursery.start_listening(&child).await?;
         Ok(tokio::spawn(async move {
             loop {
                 let name = child.name;
@@ -81,6 +76,30 @@ impl Nursery {
                 };
             }
         }))
+    }
+
+    /// Starts the child for the first time. The one of a killed `up` may take seconds to let go of
+    /// the files, and this one ends until then.
+    async fn start_listening(&mut self, child: &Child) -> anyhow::Result<Guarded> {
+        let Child { name, log, ports, .. } = child;
+        let mut running = self.start(child).await?;
+        let mut listens = pin!(async {
+            for port in ports {
+                port.listens(LISTENS_WITHIN).await?;
+            }
+            anyhow::Ok(())
+        });
+        loop {
+            tokio::select! {
+                listening = &mut listens => {
+                    let silent = || format!("{name} does not start, see {}", log.display());
+                    return listening.map(|()| running).with_context(silent);
+                }
+                _ = running.wait() => {
+                    running = self.start_again(child).await.context("asked to stop")?;
+                }
+            }
+        }
     }
 
     async fn start_again(&mut self, child: &Child) -> Option<Guarded> {
