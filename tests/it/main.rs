@@ -5,6 +5,7 @@
 mod app;
 mod booking;
 mod cancelling;
+mod checking;
 mod choosing;
 mod deadlines;
 mod engines;

@@ -45,5 +45,8 @@ mod plans;
 
 mod durability;
 
+mod overdue;
+mod planted;
+
 mod stale;
 mod unguarded;
