@@ -13,6 +13,7 @@ on_both!(
 
 async fn a_deadline_that_nobody_carries_out_is_told(f: &Fixture) {
     let row = f.reserved(EVENING, 1).await;
+    f.store.take_due_reservations(1).await.expect("it answers");
     pump_for(f, f.store.deadlines().pay_within.as_secs() + 5).await;
     assert_eq!(overdue(f).await, []);
     pump_for(f, 2).await;

@@ -31,7 +31,7 @@ pub(super) const BUGS: &[Bug] = &[
         Invariant::I1,
         &[
             "drop index seat_assignment_live",
-            "create trigger bug after insert on seat_assignment when new.seat_id = 'B1' begin \
+            "create trigger bug after insert on seat_assignment when new.seat_id = 'E1' begin \
              insert into seat_assignment (assignment_id, showtime_id, seat_id, reservation_id, \
              live, assigned_at) select 'x' || new.assignment_id, new.showtime_id, new.seat_id, \
              min(reservation_id), 1, new.assigned_at from reservation where capacity = 'SOLD'; end",
