@@ -1,7 +1,9 @@
 //! One door to a running system: `App` starts the real `marquee up`, `Customer` speaks its HTTP.
 
+mod audited;
 mod sights;
 
+use audited::{InUse, audit};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -26,6 +28,9 @@ pub(crate) struct App {
     pub(crate) gateway: String,
     pub(crate) data_dir: TempDir,
     process: Child,
+    /// Where it is not SQLite in the data folder.
+    database_url: Option<String>,
+    in_use: Option<InUse>,
 }
 
 /// The command line of an `up` in the test profile.
@@ -82,7 +87,18 @@ impl App {
             .stderr(log)
             .spawn()
             .expect("marquee starts");
-        let mut app = Self { api: String::new(), gateway: String::new(), data_dir, process };
+        let database_url = flags
+            .windows(2)
+            .find(|pair| pair[0] == "--database-url")
+            .map(|pair| pair[1].to_owned());
+        let mut app = Self {
+            api: String::new(),
+            gateway: String::new(),
+            data_dir,
+            process,
+            database_url,
+            in_use: None,
+        };
         let started = Instant::now();
         let run = loop {
             if let Some(run) = app.run_file().filter(|run| run["temporal"] != "") {
@@ -134,7 +150,8 @@ impl App {
     }
 
     pub(crate) fn customer(&self, name: &str) -> Customer {
-        Customer::new(&self.api, &self.gateway, name)
+        let customer = Customer::new(&self.api, &self.gateway, name);
+        Customer { _in_use: self.in_use.clone(), ..customer }
     }
 
     /// A customer that no other test has.
@@ -152,6 +169,9 @@ impl Drop for App {
         // The guard ends the system when its stdin closes; waiting keeps ports and files apart.
         drop(self.process.stdin.take());
         self.process.wait().ok();
+        if !std::thread::panicking() {
+            audit(self.data_dir.path(), self.database_url.as_deref());
+        }
     }
 }
 
@@ -183,6 +203,7 @@ pub(crate) struct Customer {
     pub(crate) gateway: String,
     pub(crate) id: String,
     pub(crate) http: reqwest::Client,
+    _in_use: Option<InUse>,
 }
 
 impl Customer {
@@ -192,6 +213,7 @@ impl Customer {
             gateway: gateway.to_owned(),
             id: name.to_owned(),
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            _in_use: None,
         }
     }
 
@@ -330,7 +352,8 @@ fn check_problem(status: u16, headers: &reqwest::header::HeaderMap, text: &str) 
     }
 }
 
-/// One system for all tests that change nothing but their own reservations.
+/// One system for all tests that change nothing but their own reservations. Whenever its last
+/// customer leaves, it is audited while it runs.
 pub(crate) async fn shared() -> &'static App {
     static SHARED: OnceLock<App> = OnceLock::new();
     static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -338,7 +361,8 @@ pub(crate) async fn shared() -> &'static App {
     match SHARED.get() {
         Some(app) => app,
         None => {
-            let app = App::start(&[]).await;
+            let mut app = App::start(&[]).await;
+            app.in_use = Some(InUse::of(app.data_dir.path()));
             SHARED.get_or_init(|| app)
         }
     }

@@ -6,6 +6,7 @@ mod app;
 mod booking;
 mod cancelling;
 mod chaos;
+mod checking;
 mod choosing;
 mod crowds;
 mod deadlines;

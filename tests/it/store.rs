@@ -46,6 +46,8 @@ mod plans;
 mod durability;
 mod notify;
 
+mod overdue;
+mod planted;
 mod races;
 mod stale;
 mod unguarded;

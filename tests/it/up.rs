@@ -187,4 +187,6 @@ async fn the_fault_console_exists_in_the_test_profile_only() {
     let customer = demo.somebody();
     let answer = customer.put("/admin/faults/ticket", json!({"down": true})).await;
     assert_eq!(answer.expect(404)["code"], "not-found");
+    let audited = customer.get("/admin/invariants").await;
+    assert_eq!(audited.expect(404)["code"], "not-found");
 }

@@ -107,13 +107,6 @@ const NONE_OF_THESE: &[(Invariant, &str)] = &[
     ),
     (
         Invariant::I9,
-        "select k.resource as reservation_id, \
-         'is not of ' || k.principal || ', whose key for ' || k.route || ' made it' as detail \
-         from idempotency_key k join reservation r on r.reservation_id = k.resource \
-         where r.customer_id <> k.principal limit $1",
-    ),
-    (
-        Invariant::I9,
         "select min(resource) as reservation_id, 'has a key for ' || route || ' that also made ' \
          || max(resource) as detail from idempotency_key group by principal, route, key \
          having count(*) > 1 limit $1",

@@ -1,0 +1,328 @@
+//! What customers do, driven as far as it goes: by the store's own steps, with a gateway that keeps
+//! a ledger. Each driver error ends one journey, because a planted bug may cause it.
+
+use crate::store::fixture::Fixture;
+use crate::store::fixture::catalogue::EVENING;
+use crate::store::fixture::steps::{approval, declined, key, pay_command, seats};
+use domain::audit::LedgerEntry;
+use domain::cancellation::OwesUndo;
+use domain::ids::{CallKey, ReservationId};
+use domain::payment::{Answer, GatewayCall};
+use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
+use domain::time::Time;
+use domain::won::Won;
+use domain::words::Operation;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use store::audit::Ledger;
+use store::gateway_calls::Opened;
+use store::{Decision, StoreError};
+
+/// No journey takes more steps.
+const STEPS_MAX: u32 = 20;
+/// So that what comes later is later.
+const STEP: Duration = Duration::from_secs(1);
+
+/// What is wrong around the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    Nothing,
+    /// The driver sends a capture again under a key of its own.
+    CapturesTwice,
+    /// The gateway takes more than it was asked.
+    CapturesMore,
+    /// The gateway has lost a capture that it answered.
+    ForgetsCaptures,
+    /// The gateway refused, the driver records that it was done.
+    TakesRefusedForDone,
+    /// The driver has the refund done as soon as the customer cancels.
+    RefundsAtOnce,
+    /// The API answers before the transaction is committed, and then it is not.
+    AcknowledgesTooEarly,
+    /// Somebody else's money is booked on our account.
+    TakesMoneyOfNobody,
+}
+
+pub(super) struct House<'f> {
+    pub(super) f: &'f Fixture,
+    wrong: Wrong,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    ledger: Vec<LedgerEntry>,
+    refused: BTreeSet<(ReservationId, Operation)>,
+    acknowledged: Vec<ReservationId>,
+}
+
+impl<'f> House<'f> {
+    pub(super) fn new(f: &'f Fixture, wrong: Wrong) -> Self {
+        Self { f, wrong, books: Mutex::default() }
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        Ledger::of(self.books().ledger.clone())
+    }
+
+    pub(super) fn acknowledged(&self) -> Vec<ReservationId> {
+        self.books().acknowledged.clone()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().expect("nobody panics under this lock")
+    }
+
+    /// Every journey, so that each ending and each wait is there.
+    pub(super) async fn drive(&self) {
+        let f = self.f;
+        let at_once = self.reserved(2).await;
+        self.cancel(&at_once).await;
+        let never_paid = self.reserved(2).await;
+        let unsent = self.reserved(2).await;
+        self.pay(&unsent).await;
+        let late = self.reserved(2).await;
+        self.pay(&late).await;
+        f.store.open_call(&late.id, Operation::Approve).await.ok();
+        self.declined_once().await;
+        self.declined_for_good().await;
+        let over = self.booked(&["A6", "A7"]).await;
+        let back = self.booked(&["B1", "B2"]).await;
+        self.cancel(&back).await;
+        self.carry(&back).await;
+        self.booked(&["B1", "B2"]).await;
+        let voided = self.paid().await;
+        self.cancel(&voided).await;
+        self.carry(&voided).await;
+        let uncaptured = self.paid().await;
+        self.refuse(&uncaptured, Operation::Capture);
+        self.choose(&uncaptured, &["C1", "C2"]).await;
+        self.carry(&uncaptured).await;
+        let blocked = self.booked(&["D1", "D2"]).await;
+        self.refuse(&blocked, Operation::Refund);
+        self.cancel(&blocked).await;
+        self.carry(&blocked).await;
+        let seated = self.paid().await;
+        self.choose(&seated, &["E1", "E2"]).await;
+        let undoing = self.booked(&["F1", "F2"]).await;
+        self.cancel(&undoing).await;
+        let planned = f.planned(2, PlanSeats::Best).await;
+        self.carry(&planned).await;
+        let seatless = self.paid().await;
+        f.advance(Duration::from_secs(45 * 60));
+        for row in [&never_paid, &unsent, &seatless] {
+            self.time_passes(row).await;
+        }
+        self.reserved(1).await;
+        self.paid().await;
+        let sent = self.reserved(1).await;
+        self.pay(&sent).await;
+        f.store.open_call(&sent.id, Operation::Approve).await.ok();
+        f.set_time(late.showtime.starts_at);
+        self.carry(&late).await;
+        f.set_time(over.over_at());
+        self.time_passes(&over).await;
+    }
+
+    /// T6, then a better card.
+    async fn declined_once(&self) {
+        let row = self.reserved(2).await;
+        self.refuse(&row, Operation::Approve);
+        for _ in 0..2 {
+            self.pay(&row).await;
+            self.carry(&row).await;
+        }
+        self.choose(&row, &["A1", "A2"]).await;
+        self.carry(&row).await;
+    }
+
+    /// T7.
+    async fn declined_for_good(&self) {
+        let row = self.reserved(2).await;
+        for _ in 0..3 {
+            self.refuse(&row, Operation::Approve);
+            self.pay(&row).await;
+            self.carry(&row).await;
+        }
+    }
+
+    async fn booked(&self, numbers: &[&str]) -> Reservation {
+        let row = self.paid().await;
+        self.choose(&row, numbers).await;
+        self.carry(&row).await;
+        row
+    }
+
+    async fn paid(&self) -> Reservation {
+        let row = self.reserved(2).await;
+        self.pay(&row).await;
+        self.carry(&row).await;
+        row
+    }
+
+    /// Under a key, as good clients do, and acknowledged.
+    async fn reserved(&self, adults: u32) -> Reservation {
+        self.f.advance(STEP);
+        let wish = self.f.wish(EVENING, adults).await;
+        let key = key(&wish.customer_id, "create", "body");
+        match self.f.store.reserve(&wish, Some(&key)).await {
+            Ok(Decision::Done(row)) => {
+                self.books().acknowledged.push(row.id.clone());
+                if self.wrong == Wrong::AcknowledgesTooEarly {
+                    let gone = format!("{}0", row.id);
+                    let gone = ReservationId::parse(gone).expect("plain");
+                    self.books().acknowledged.push(gone);
+                }
+                row
+            }
+            other => panic!("no bug keeps a customer from reserving: {other:?}"),
+        }
+    }
+
+    async fn pay(&self, row: &Reservation) {
+        self.f.advance(STEP);
+        self.f.store.pay(&row.customer_id, &pay_command(row), None).await.ok();
+    }
+
+    async fn choose(&self, row: &Reservation, numbers: &[&str]) {
+        self.f.advance(STEP);
+        self.f.store.select_seats(&row.customer_id, &row.id, &seats(numbers), None).await.ok();
+    }
+
+    async fn cancel(&self, row: &Reservation) {
+        self.f.advance(STEP);
+        self.f.store.cancel(&row.customer_id, &row.id, None).await.ok();
+        if self.wrong == Wrong::RefundsAtOnce {
+            let row = self.f.row(&row.id).await;
+            let (Some(attempt), Some(undo)) = (row.attempt_id(), &row.open_cancellation) else {
+                return;
+            };
+            if row.is_captured() {
+                let key = GatewayCall::key_of(&attempt, Operation::Refund, Some(undo));
+                self.write(entry(key, &row, Operation::Refund, self.f.store.now()));
+            }
+        }
+    }
+
+    /// The pump comes by when the row is due by time.
+    async fn time_passes(&self, row: &Reservation) {
+        let now = self.f.row(&row.id).await;
+        self.f.store.attend_time(&now).await.ok();
+        self.carry(row).await;
+    }
+
+    fn refuse(&self, row: &Reservation, operation: Operation) {
+        self.books().refused.insert((row.id.clone(), operation));
+    }
+
+    /// Does what is owed until nothing is, as the workflows do.
+    async fn carry(&self, row: &Reservation) {
+        for _ in 0..STEPS_MAX {
+            self.f.advance(STEP);
+            match self.step(&row.id).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return,
+            }
+        }
+    }
+
+    /// False when there is nothing to do.
+    async fn step(&self, id: &ReservationId) -> Result<bool, StoreError> {
+        let store = &self.f.store;
+        let Some(row) = store.reservation(id).await? else { return Ok(false) };
+        if let Some(undo) = &row.open_cancellation {
+            let Some((row, owes)) = store.undo_owed(undo).await? else { return Ok(false) };
+            match owes {
+                OwesUndo::Settle => {
+                    let Some(open) = &row.open_call else { return Ok(false) };
+                    self.call(id, open.operation).await?;
+                }
+                OwesUndo::Tickets => store.revoke_tickets(undo).await?,
+                OwesUndo::Seats => store.free_seats(undo).await?,
+                OwesUndo::Money => {
+                    let Some(back) = row.money_to_return() else { return Ok(false) };
+                    self.call(id, back).await?;
+                }
+                OwesUndo::Close => store.close_cancellation(undo).await?,
+                OwesUndo::Nothing => return Ok(false),
+            }
+            return Ok(true);
+        }
+        match row.owes() {
+            Owes::Payment(PaymentStep::Request) => store.pay_by_plan(id).await?,
+            Owes::Payment(PaymentStep::Approve) => self.call(id, Operation::Approve).await?,
+            Owes::Payment(PaymentStep::PlanSeats) => store.assign_plan_seats(id).await?,
+            Owes::Payment(PaymentStep::Capture) => self.call(id, Operation::Capture).await?,
+            Owes::Tickets => store.issue_tickets(id).await?,
+            Owes::Await(_) | Owes::Nothing => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Open, deliver, record.
+    async fn call(&self, id: &ReservationId, operation: Operation) -> Result<(), StoreError> {
+        let store = &self.f.store;
+        let call = match store.open_call(id, operation).await? {
+            Opened::Fresh(call) | Opened::Sent(call) => call,
+            Opened::NotOwed => return Ok(()),
+        };
+        let answer = self.delivered(&call);
+        self.f.advance(STEP);
+        store.record_answer(&call.key, &answer).await
+    }
+
+    /// The gateway: one key, one effect, but for what is wrong with it.
+    fn delivered(&self, call: &GatewayCall) -> Answer {
+        let known = self.books().ledger.iter().find(|entry| entry.key == call.key).cloned();
+        let at = self.f.store.now();
+        let refusal = (call.reservation_id.clone(), call.operation);
+        let done = match known {
+            Some(entry) => entry.done,
+            None => {
+                let done = !self.books().refused.remove(&refusal);
+                self.write(LedgerEntry {
+                    seq: 0,
+                    key: call.key.clone(),
+                    attempt_id: call.attempt_id.clone(),
+                    operation: call.operation,
+                    amount: call.body.amount,
+                    done,
+                    at,
+                });
+                done
+            }
+        };
+        if done || self.wrong == Wrong::TakesRefusedForDone { approval() } else { declined() }
+    }
+
+    /// Puts an entry into the ledger, as the gateway at hand does.
+    fn write(&self, mut entry: LedgerEntry) {
+        let captures = entry.operation == Operation::Capture;
+        match self.wrong {
+            Wrong::ForgetsCaptures if captures => return,
+            Wrong::CapturesMore if captures => {
+                entry.amount = Won::parse(entry.amount.get() + 1_000).expect("an amount");
+            }
+            Wrong::CapturesTwice if captures => {
+                let again = CallKey::parse(format!("{}-again", entry.key)).expect("plain");
+                self.books().ledger.push(LedgerEntry { key: again, ..entry.clone() });
+            }
+            Wrong::TakesMoneyOfNobody if captures => {
+                let nobody = "r-nobody-1".to_owned().try_into().expect("plain");
+                let key = CallKey::parse("r-nobody-1-capture").expect("plain");
+                let theirs = LedgerEntry { key, attempt_id: nobody, ..entry.clone() };
+                self.books().ledger.push(theirs);
+            }
+            _ => {}
+        }
+        let mut books = self.books();
+        entry.seq = books.ledger.len() as u64 + 1;
+        books.ledger.push(entry);
+    }
+}
+
+fn entry(key: CallKey, row: &Reservation, operation: Operation, at: Time) -> LedgerEntry {
+    let attempt_id = row.attempt_id().expect("money moves for an attempt");
+    LedgerEntry { seq: 0, key, attempt_id, operation, amount: row.amount, done: true, at }
+}
