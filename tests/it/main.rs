@@ -12,6 +12,7 @@ mod outage;
 mod paying;
 mod postgres;
 mod requests;
+mod simulation;
 mod store;
 mod structure;
 mod up;
