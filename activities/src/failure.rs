@@ -15,6 +15,8 @@ pub enum Unfinished {
     Unknown(#[from] gateway::Unknown),
     #[error("the gateway works on it")]
     InProgress,
+    #[error("this process knows no gateway")]
+    NoGateway,
     /// The step was done and is still owed at the same version: going on would spin.
     #[error("the step changed nothing")]
     NoProgress,
@@ -29,6 +31,7 @@ pub(crate) fn failed(why: Unfinished) -> ActivityError {
         Unfinished::Store(_) => ("StoreFailed", None),
         Unfinished::Unknown(_) => ("OutcomeUnknown", None),
         Unfinished::InProgress => ("InProgress", Some(IN_PROGRESS_AGAIN)),
+        Unfinished::NoGateway => ("NoGateway", None),
         Unfinished::NoProgress => ("NoProgress", None),
     };
     let failure = ApplicationFailure::builder(anyhow::Error::new(why)).type_name(kind.to_owned());

@@ -15,5 +15,6 @@ use store::Store;
 #[derive(Clone)]
 pub struct World {
     pub store: Store,
-    pub gateway: Arc<dyn Gateway>,
+    /// None in a process that does not work on the queue `payment`.
+    pub gateway: Option<Arc<dyn Gateway>>,
 }

@@ -14,15 +14,16 @@ impl World {
         reservation: &ReservationId,
         operation: Operation,
     ) -> Result<(), Unfinished> {
+        let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
         let (call, outcome) = match self.store.open_call(reservation, operation).await? {
             Opened::NotOwed => return Ok(()),
             Opened::Fresh(call) => {
-                let outcome = self.gateway.deliver(&call).await?;
+                let outcome = gateway.deliver(&call).await?;
                 (call, outcome)
             }
             Opened::Sent(call) => {
-                let outcome = match self.gateway.inquire(&call).await? {
-                    Outcome::NotFound => self.gateway.deliver(&call).await?,
+                let outcome = match gateway.inquire(&call).await? {
+                    Outcome::NotFound => gateway.deliver(&call).await?,
                     found => found,
                 };
                 (call, outcome)

@@ -5,6 +5,7 @@ use domain::ids::{
     CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId, TicketId,
 };
 use domain::reservation::{Action, Plan, PlanSeats, Reservation};
+use domain::ticket::Ticket;
 use domain::time::Time;
 use domain::won::Won;
 use domain::words::{
@@ -13,7 +14,6 @@ use domain::words::{
 };
 use serde::{Serialize, Serializer};
 use store::seats::AssignedSeat;
-use store::tickets::Ticket;
 use store::{Store, StoreError};
 
 pub(crate) const TIME_ZONE: &str = "Asia/Seoul";

@@ -4,6 +4,7 @@
 pub mod cancellations;
 pub mod faults;
 pub mod health;
+pub mod invariants;
 pub mod movies;
 pub mod mypage;
 pub mod payments;
@@ -32,6 +33,7 @@ use axum::Router;
 use axum::middleware;
 use std::sync::Arc;
 use store::Store;
+use store::audit::Ledger;
 use temporalio_client::Client;
 use tokio::sync::watch;
 
@@ -44,6 +46,8 @@ pub struct App {
     pub require_idempotency_key: bool,
     /// Only in the test profile.
     pub faults: Option<Arc<faults::Faults>>,
+    /// The gateway's ledger for the auditor, where it can be read.
+    pub ledger: Option<Ledger>,
 }
 
 /// The connection to Temporal, made and watched in the background. Bookings are taken without it.
@@ -70,6 +74,7 @@ pub fn router(app: App) -> Router {
         .merge(mypage::routes())
         .merge(health::routes())
         .merge(faults::routes())
+        .merge(invariants::routes())
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(caller::loopback_names_only))

@@ -13,9 +13,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use domain::ids::{PaymentAttemptId, ReservationId};
+use domain::mypage::MyPage;
 use domain::words::{PaymentStatus, ReservationStatus, SeatStatus, TicketStatus};
 use serde::Serialize;
-use store::mypage::MyPage;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/mypage", get(list)).route("/mypage/{id}", get(read))

@@ -16,12 +16,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
-use domain::payment::Authorization;
+use domain::payment::{Authorization, Payment};
 use domain::reservation::{Pay, Reservation};
 use domain::won::Won;
 use domain::words::{Actor, AttemptStatus, Method, PaymentStatus, ReservationStatus};
 use serde::{Deserialize, Serialize};
-use store::payments::{PayCommand, Payment};
+use store::payments::PayCommand;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()

@@ -10,10 +10,9 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use domain::timeline::Detail;
+use domain::timeline::{Detail, Recorded};
 use domain::words::{Actor, EventType};
 use serde::Serialize;
-use store::timeline::Recorded;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/reservations/{id}/timeline", get(list))

@@ -82,6 +82,13 @@ impl PaymentAttemptId {
     pub fn nth(reservation: &ReservationId, n: u32) -> Self {
         Self(format!("{reservation}-{n}"))
     }
+
+    /// The reservation that an order id names; nothing when it is none of ours.
+    pub fn reservation(&self) -> Option<ReservationId> {
+        let (reservation, n) = self.0.rsplit_once('-')?;
+        n.parse::<u32>().ok()?;
+        ReservationId::parse(reservation).ok()
+    }
 }
 
 #[cfg(test)]

@@ -2,16 +2,19 @@
 //!
 //! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
 //! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), and how
-//! the rules say no (`refusal`).
+//! the rules say no (`refusal`). `audit` judges what is stored.
 
+pub mod audit;
 pub mod cancellation;
 pub mod catalogue;
 pub mod ids;
+pub mod mypage;
 pub mod party;
 pub mod payment;
 pub mod refusal;
 pub mod reservation;
 pub mod seats;
+pub mod ticket;
 pub mod time;
 pub mod timeline;
 pub mod won;

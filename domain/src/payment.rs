@@ -40,6 +40,14 @@ pub struct PaymentAttempt {
     pub refunded: Won,
 }
 
+/// A payment attempt with its refund.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    pub attempt: PaymentAttempt,
+    pub refunded_at: Option<Time>,
+    pub cancellation_id: Option<CancellationId>,
+}
+
 /// One delivery of money under one key, written before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayCall {

@@ -1,8 +1,9 @@
 //! The timeline: what happened to one reservation, append-only; all that is told to anyone.
 
 use crate::ids::{CancellationId, PaymentAttemptId, TicketId};
+use crate::time::Time;
 use crate::won::{Percent, Won};
-use crate::words::{Actor, EventType, StatusReason};
+use crate::words::{Actor, EventType, ReservationStatus, StatusReason};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Its place (`seq`) and time are given when it is recorded.
@@ -11,6 +12,18 @@ pub struct Event {
     pub kind: EventType,
     pub actor: Actor,
     pub detail: Detail,
+}
+
+/// An event with its place and time.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub seq: i64,
+    pub kind: EventType,
+    pub actor: Actor,
+    /// The reservation's status after the step.
+    pub status: ReservationStatus,
+    pub detail: Detail,
+    pub at: Time,
 }
 
 impl Event {

@@ -23,16 +23,16 @@ macro_rules! words {
                 match self { $($name::$variant => $wire),+ }
             }
 
-            pub fn parse(word: &str) -> Result<Self, UnknownWord> {
+            pub fn parse(word: &str) -> Result<Self, $crate::words::UnknownWord> {
                 match word {
                     $($wire => Ok($name::$variant),)+
-                    _ => Err(UnknownWord { kind: stringify!($name), word: word.to_owned() }),
+                    _ => Err($crate::words::UnknownWord { kind: stringify!($name), word: word.to_owned() }),
                 }
             }
         }
         impl TryFrom<String> for $name {
-            type Error = UnknownWord;
-            fn try_from(word: String) -> Result<Self, UnknownWord> {
+            type Error = $crate::words::UnknownWord;
+            fn try_from(word: String) -> Result<Self, Self::Error> {
                 Self::parse(&word)
             }
         }
@@ -237,3 +237,5 @@ words!(
         ShowCompleted = "ShowCompleted",
     }
 );
+
+pub(crate) use words;

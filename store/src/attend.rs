@@ -83,6 +83,7 @@ impl Store {
             }
         }
         tx.commit().await?;
+        self.pump_took_at.store(now.as_millis(), Ordering::SeqCst);
         Ok(due)
     }
 
@@ -118,6 +119,7 @@ impl Store {
             due.push(DueCancellation { id, wakes });
         }
         tx.commit().await?;
+        self.pump_took_at.store(now.as_millis(), Ordering::SeqCst);
         Ok(due)
     }
 
@@ -183,13 +185,13 @@ impl Store {
         self.pump_passed_at.store(self.now().as_millis(), Ordering::SeqCst);
     }
 
-    fn pump_is_away(&self) -> bool {
+    pub(crate) fn pump_is_away(&self) -> bool {
         let passed_at = Time::from_millis(self.pump_passed_at.load(Ordering::SeqCst));
         passed_at > Time::from_millis(0) && self.now().since(passed_at) > PUMP_AWAY_AFTER
     }
 
     /// Also while the pump has yet to notice that it was away.
-    fn spared_until(&self) -> Time {
+    pub(crate) fn spared_until(&self) -> Time {
         let spared = Time::from_millis(self.spared_until.load(Ordering::SeqCst));
         if self.pump_is_away() { spared.max(self.now().plus(PUMP_AWAY_AFTER)) } else { spared }
     }

@@ -269,7 +269,7 @@ pub(crate) async fn cancellation_in(
     cancellation(&found)
 }
 
-fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
+pub(crate) fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
     Ok(Cancellation {
         id: word(row, "cancellation_id")?,
         reservation_id: word(row, "reservation_id")?,
@@ -285,3 +285,6 @@ fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
         attend_at: time_or_null(row, "attend_at")?,
     })
 }
+
+/// The columns that [`cancellation`] reads.
+pub(crate) use cancellation_columns;

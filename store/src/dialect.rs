@@ -1,9 +1,10 @@
 //! What must differ between SQLite and PostgreSQL, side by side.
 
-use crate::StoreError;
+use crate::changes::Changes;
 use crate::writer::{Tx, Writer, take_turn};
+use crate::{StoreError, notify};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -23,20 +24,22 @@ pub(crate) enum Engine {
 impl Engine {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        if let Some(file) = url.strip_prefix("sqlite://") {
-            if file.is_empty() || file.contains([':', '?']) {
-                // Anything else is a database of its own per connection, gone at the end.
-                return Err(StoreError::Setup(
-                    "sqlite:// is followed by the name of a file".to_owned(),
-                ));
+        match sqlite_file(url)? {
+            Some(file) => Self::open_sqlite(file).await,
+            None => Self::open_postgres(url).await,
+        }
+    }
+
+    /// The database as it is: nothing is made, brought up to date or written.
+    pub(crate) async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        match sqlite_file(url)? {
+            Some(file) => {
+                let conn = AnyConnection::connect(&format!("sqlite://{file}?mode=ro")).await?;
+                let readers = sqlite_readers(file).await?;
+                Ok(Self::Sqlite { readers, writer: Writer::new(conn) })
             }
-            Self::open_sqlite(file).await
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::open_postgres(url).await
-        } else {
-            Err(StoreError::Setup(
-                "the database URL starts with sqlite:// or postgres://".to_owned(),
-            ))
+            None => Ok(Self::Postgres { pool: postgres_pool(url).await? }),
         }
     }
 
@@ -49,22 +52,12 @@ impl Engine {
         .execute(&mut conn)
         .await?;
         sqlx::migrate!().run(&mut conn).await?;
-        let readers = AnyPoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .test_before_acquire(false)
-            .connect(&format!("sqlite://{file}?mode=ro"))
-            .await?;
+        let readers = sqlite_readers(file).await?;
         Ok(Self::Sqlite { readers, writer: Writer::new(conn) })
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = AnyPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .test_before_acquire(false)
-            .connect(url)
-            .await?;
+        let pool = postgres_pool(url).await?;
         // Ids and codes are compared and paged as text: any other collation would order them
         // differently than SQLite does.
         let collation: String = sqlx::query_scalar(
@@ -80,6 +73,20 @@ impl Engine {
         }
         sqlx::migrate!().run(&pool).await?;
         Ok(Self::Postgres { pool })
+    }
+
+    /// SQLite means one process; PostgreSQL's processes tell each other.
+    pub(crate) fn changes(&self, url: &str) -> Changes {
+        match self {
+            Self::Sqlite { .. } => Changes::new(None),
+            Self::Postgres { .. } => {
+                let (outside, outbox) = notify::outbox();
+                let changes = Changes::new(Some(outside));
+                let here = changes.here().clone();
+                tokio::spawn(notify::exchange(url.to_owned(), here, outbox));
+                changes
+            }
+        }
     }
 
     pub(crate) fn readers(&self) -> &AnyPool {
@@ -102,6 +109,27 @@ impl Engine {
         }
     }
 
+    /// A transaction that only reads, all of it as of one moment.
+    pub(crate) async fn snapshot(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        let pool = self.readers().clone();
+        let isolate = match self {
+            // A reading transaction is a snapshot from its first statement on.
+            Self::Sqlite { .. } => None,
+            Self::Postgres { .. } => {
+                Some("set transaction isolation level repeatable read read only")
+            }
+        };
+        // In a task of its own, as every `begin`.
+        let begun = tokio::spawn(async move {
+            let mut tx = pool.begin().await?;
+            if let Some(isolate) = isolate {
+                sqlx::raw_sql(isolate).execute(&mut *tx).await?;
+            }
+            Ok(tx)
+        });
+        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
+
     /// Ends a `select` that takes the row's lock. SQLite has one writer and needs none.
     pub(crate) fn locking(&self, plain: &'static str, locked: &'static str) -> &'static str {
         match self {
@@ -109,6 +137,41 @@ impl Engine {
             Self::Postgres { .. } => locked,
         }
     }
+}
+
+/// The file that the URL names; nothing when it is PostgreSQL's.
+fn sqlite_file(url: &str) -> Result<Option<&str>, StoreError> {
+    if let Some(file) = url.strip_prefix("sqlite://") {
+        if file.is_empty() || file.contains([':', '?']) {
+            // Anything else is a database of its own per connection, gone at the end.
+            return Err(StoreError::Setup(
+                "sqlite:// is followed by the name of a file".to_owned(),
+            ));
+        }
+        return Ok(Some(file));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(None);
+    }
+    Err(StoreError::Setup("the database URL starts with sqlite:// or postgres://".to_owned()))
+}
+
+async fn sqlite_readers(file: &str) -> sqlx::Result<AnyPool> {
+    AnyPoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .test_before_acquire(false)
+        .connect(&format!("sqlite://{file}?mode=ro"))
+        .await
+}
+
+async fn postgres_pool(url: &str) -> sqlx::Result<AnyPool> {
+    AnyPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .test_before_acquire(false)
+        .connect(url)
+        .await
 }
 
 /// PostgreSQL is going down or coming up; the connection is of no use any more.

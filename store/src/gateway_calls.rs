@@ -14,6 +14,7 @@ use domain::reservation::{Declined, OpenCall, Reservation};
 use domain::time::Time;
 use domain::timeline::Event;
 use domain::words::{Actor, CallState, Capacity, Operation, ReservationStatus, StatusReason};
+use sqlx::any::AnyRow;
 
 /// What became of the wish to open a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,14 +254,18 @@ async fn call_in(tx: &mut Tx, key: &CallKey) -> Result<Option<GatewayCall>, Stor
     .fetch_optional(&mut **tx)
     .await?;
     let Some(row) = found else { return Ok(None) };
-    Ok(Some(GatewayCall {
-        key: word(&row, "key")?,
-        reservation_id: word(&row, "reservation_id")?,
-        attempt_id: word(&row, "attempt_id")?,
-        operation: word(&row, "operation")?,
-        cancellation_id: word_or_null(&row, "cancellation_id")?,
-        body: json(&row, "body")?,
-        state: word(&row, "state")?,
-        opened_at: time(&row, "opened_at")?,
-    }))
+    Ok(Some(call(&row)?))
+}
+
+pub(crate) fn call(row: &AnyRow) -> Result<GatewayCall, StoreError> {
+    Ok(GatewayCall {
+        key: word(row, "key")?,
+        reservation_id: word(row, "reservation_id")?,
+        attempt_id: word(row, "attempt_id")?,
+        operation: word(row, "operation")?,
+        cancellation_id: word_or_null(row, "cancellation_id")?,
+        body: json(row, "body")?,
+        state: word(row, "state")?,
+        opened_at: time(row, "opened_at")?,
+    })
 }

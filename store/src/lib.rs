@@ -8,10 +8,12 @@ mod changes;
 mod clock;
 mod dialect;
 mod fresh;
+mod notify;
 mod row;
 mod writer;
 
 pub mod attend;
+pub mod audit;
 pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;
@@ -45,6 +47,8 @@ pub struct Store {
     spared_until: Arc<AtomicI64>,
     /// When the pump last passed by, likewise; 0 before it did.
     pump_passed_at: Arc<AtomicI64>,
+    /// When the pump last took a due row, likewise.
+    pump_took_at: Arc<AtomicI64>,
 }
 
 /// Something broke. Not a refusal.
@@ -61,6 +65,8 @@ pub enum StoreError {
     Broken(String),
     #[error("{0}")]
     Setup(String),
+    #[error("the gateway's ledger cannot be read")]
+    Ledger(#[source] std::io::Error),
 }
 
 impl StoreError {
@@ -124,15 +130,33 @@ impl Store {
     /// Opens the database named by the URL (`sqlite://FILE` or `postgres://…`) and brings its
     /// schema up to date.
     pub async fn open(url: &str, clock: Clock, deadlines: Deadlines) -> Result<Self, StoreError> {
-        let engine = Arc::new(dialect::Engine::open(url).await?);
-        Ok(Self {
-            engine,
+        let engine = dialect::Engine::open(url).await?;
+        let changes = engine.changes(url);
+        Ok(Self::on(engine, changes, clock, deadlines))
+    }
+
+    /// Opens the database as it is, also beside a running system: nothing is written to it.
+    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let engine = dialect::Engine::open_to_read(url).await?;
+        let changes = changes::Changes::new(None);
+        Ok(Self::on(engine, changes, Clock::System, Deadlines::default()))
+    }
+
+    fn on(
+        engine: dialect::Engine,
+        changes: changes::Changes,
+        clock: Clock,
+        deadlines: Deadlines,
+    ) -> Self {
+        Self {
+            engine: Arc::new(engine),
             clock,
             deadlines,
-            changes: changes::Changes::default(),
+            changes,
             spared_until: Arc::default(),
             pump_passed_at: Arc::default(),
-        })
+            pump_took_at: Arc::default(),
+        }
     }
 
     pub fn now(&self) -> domain::time::Time {

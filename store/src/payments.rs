@@ -5,8 +5,8 @@ use crate::reservations::Attend;
 use crate::row::{broken, int, number, time_or_null, word, word_or_null};
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, repeated};
-use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
-use domain::payment::{Answer, Authorization, GatewayCall, PaymentAttempt};
+use domain::ids::{CustomerId, PaymentAttemptId, ReservationId};
+use domain::payment::{Answer, Authorization, GatewayCall, Payment, PaymentAttempt};
 use domain::reservation::{Pay, Reservation};
 use domain::time::Time;
 use domain::words::{Actor, AttemptStatus};
@@ -18,14 +18,6 @@ pub struct PayCommand {
     pub reservation_id: ReservationId,
     pub pay: Pay,
     pub authorization: Option<Authorization>,
-}
-
-/// A payment attempt with its refund.
-#[derive(Debug, Clone)]
-pub struct Payment {
-    pub attempt: PaymentAttempt,
-    pub refunded_at: Option<Time>,
-    pub cancellation_id: Option<CancellationId>,
 }
 
 macro_rules! attempt_columns {
@@ -214,7 +206,7 @@ pub(crate) async fn abandon_attempt(tx: &mut Tx, row: &Reservation) -> Result<()
     Ok(())
 }
 
-fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
+pub(crate) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
     Ok(Payment {
         attempt: PaymentAttempt {
             id: word(row, "payment_attempt_id")?,
@@ -233,3 +225,6 @@ fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
         cancellation_id: word_or_null(row, "cancellation_id")?,
     })
 }
+
+/// The columns that [`payment`] reads.
+pub(crate) use attempt_columns;

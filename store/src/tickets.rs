@@ -6,25 +6,10 @@ use crate::row::{broken, text, time, time_or_null, word};
 use crate::writer::left;
 use crate::{Store, StoreError, fresh, repeated};
 use domain::cancellation::OwesUndo;
-use domain::ids::{AssignmentId, CancellationId, CustomerId, ReservationId, TicketId};
+use domain::ids::{CancellationId, CustomerId, ReservationId, TicketId};
 use domain::reservation::Owes;
-use domain::time::Time;
-use domain::words::TicketStatus;
+use domain::ticket::Ticket;
 use sqlx::any::AnyRow;
-
-/// One seat's right of entry.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    pub id: TicketId,
-    pub reservation_id: ReservationId,
-    pub assignment_id: AssignmentId,
-    pub seat_number: String,
-    /// What the gate reads; cannot be guessed.
-    pub code: String,
-    pub status: TicketStatus,
-    pub issued_at: Time,
-    pub revoked_at: Option<Time>,
-}
 
 /// 80 bits: nobody guesses a code.
 const CODE_CHARACTERS: usize = 16;
@@ -146,7 +131,7 @@ impl Store {
     }
 }
 
-fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
+pub(crate) fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
     Ok(Ticket {
         id: word(row, "ticket_id")?,
         reservation_id: word(row, "reservation_id")?,
@@ -158,3 +143,6 @@ fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
         revoked_at: time_or_null(row, "revoked_at")?,
     })
 }
+
+/// The columns that [`ticket`] reads, of a table called `t`.
+pub(crate) use ticket_columns;

@@ -5,23 +5,8 @@ use crate::writer::Tx;
 use crate::{Store, StoreError};
 use domain::ids::ReservationId;
 use domain::reservation::Reservation;
-use domain::time::Time;
-use domain::timeline::Detail;
-use domain::timeline::Event;
-use domain::words::{Actor, EventType, ReservationStatus};
+use domain::timeline::{Event, Recorded};
 use sqlx::any::AnyRow;
-
-/// An event with its place and time.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    pub seq: i64,
-    pub kind: EventType,
-    pub actor: Actor,
-    /// The reservation's status after the step.
-    pub status: ReservationStatus,
-    pub detail: Detail,
-    pub at: Time,
-}
 
 impl Store {
     /// A reservation's events in order, from after the place `after`.
@@ -71,7 +56,7 @@ pub(crate) async fn append(
     Ok(())
 }
 
-fn recorded(row: &AnyRow) -> Result<Recorded, StoreError> {
+pub(crate) fn recorded(row: &AnyRow) -> Result<Recorded, StoreError> {
     Ok(Recorded {
         seq: int(row, "seq")?,
         kind: word(row, "type")?,

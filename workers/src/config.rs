@@ -1,6 +1,8 @@
 //! Every setting, as a flag with an environment twin. The environment is read here and nowhere
 //! else.
 
+use crate::connection::Target;
+use crate::workers::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
 use reqwest::Url;
@@ -24,6 +26,14 @@ pub(crate) struct Config {
 pub(crate) enum Command {
     /// Start everything: store, Temporal, a stand-in for the payment company, workers and API.
     Up(Box<Up>),
+    /// Run the API alone, for a fleet on PostgreSQL.
+    Api(Api),
+    /// Run workers alone, for a fleet on PostgreSQL.
+    Worker(Worker),
+    /// Bring the schema of a fleet's database up to date, and end.
+    Migrate(Migrate),
+    /// Look for broken promises in all that is stored; also beside a running system.
+    Check(Check),
     /// Run the Temporal dev server alone: found, or built with Go.
     Temporal(Temporal),
     /// Run the stand-in for the payment company alone.
@@ -69,6 +79,109 @@ pub(crate) struct Up {
     pub(crate) temporal: TemporalSource,
 }
 
+#[derive(Args)]
+pub(crate) struct Api {
+    /// Where the API listens; a loopback address, because there are no tokens yet.
+    #[arg(long, env = "MARQUEE_LISTEN", default_value = "127.0.0.1:8088")]
+    pub(crate) listen: SocketAddr,
+    /// What is on offer: a cinema of today, or a million places for load.
+    #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
+    pub(crate) catalogue: CatalogueKind,
+    /// Answer 400 to commands without an Idempotency-Key.
+    #[arg(long, env = "MARQUEE_REQUIRE_IDEMPOTENCY_KEY")]
+    pub(crate) require_idempotency_key: bool,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) temporal: TemporalServer,
+    #[command(flatten)]
+    pub(crate) deadlines: DeadlineFlags,
+}
+
+#[derive(Args)]
+pub(crate) struct Worker {
+    /// The task queues to work on; `booking` brings the pump along.
+    #[arg(
+        long,
+        env = "MARQUEE_QUEUES",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "booking,payment,ticket"
+    )]
+    pub(crate) queues: Vec<Queue>,
+    /// Root of the payment company's server, for the queue `payment`.
+    #[arg(long, env = "MARQUEE_GATEWAY_URL")]
+    pub(crate) gateway_url: Option<Url>,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) temporal: TemporalServer,
+    #[command(flatten)]
+    pub(crate) deadlines: DeadlineFlags,
+    /// Nothing expires for this long after a start or a reconnection to Temporal.
+    #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
+    pub(crate) grace: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Where `up` keeps everything.
+    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
+    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// The journal of the stand-in for the payment company. Without it: the one in the data
+    /// folder, where there is one.
+    #[arg(long)]
+    pub(crate) ledger: Option<PathBuf>,
+    /// A file of reservation ids, one per line, that were acknowledged to customers.
+    #[arg(long)]
+    pub(crate) acknowledged: Option<PathBuf>,
+    /// Also ask Temporal about the runs of all that is under way.
+    #[arg(long, requires = "temporal_address")]
+    pub(crate) histories: bool,
+    /// The Temporal server, `host:port`, for `--histories`.
+    #[arg(long, env = "TEMPORAL_ADDRESS")]
+    pub(crate) temporal_address: Option<String>,
+    /// The namespace on that server.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub(crate) temporal_namespace: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) database: Database,
+}
+
+/// The database that the processes of a fleet share.
+#[derive(Args)]
+pub(crate) struct Database {
+    /// `postgres://…`, the same for the whole fleet.
+    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: String,
+}
+
+/// The Temporal server that the processes of a fleet share.
+#[derive(Args)]
+pub(crate) struct TemporalServer {
+    /// A running server, `host:port`.
+    #[arg(long, env = "TEMPORAL_ADDRESS")]
+    pub(crate) temporal_address: String,
+    /// The namespace on that server.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub(crate) temporal_namespace: String,
+}
+
+impl From<&TemporalServer> for Target {
+    fn from(server: &TemporalServer) -> Self {
+        let TemporalServer { temporal_address, temporal_namespace } = server;
+        Self { address: temporal_address.clone(), namespace: temporal_namespace.clone() }
+    }
+}
+
+/// The same for the whole fleet: whoever makes a customer wait sets the deadline.
 #[derive(Args)]
 pub(crate) struct DeadlineFlags {
     /// A customer pays within this time.

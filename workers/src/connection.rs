@@ -7,6 +7,7 @@ use temporalio_client::{Client, ClientOptions, ConnectionOptions, GrpcCompressio
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
 use temporalio_common::protos::temporal::api::operatorservice::v1::AddSearchAttributesRequest;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use workflows::booking::{DEADLINE_AT, RESERVATION_STATUS, SHOWTIME_ID};
 
@@ -20,6 +21,8 @@ pub(crate) struct Target {
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// A connected server is asked this often whether it is there.
+pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
 const TRY_AGAIN_MAX: Duration = Duration::from_secs(2);
 
 /// Tries until the server answers.
@@ -32,6 +35,30 @@ pub(crate) async fn connect(target: &Target, identity: &str) -> Client {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(TRY_AGAIN_MAX);
+    }
+}
+
+/// Keeps a connection and says whether the server answers on it, for a process without a pump.
+pub(crate) async fn watch_over(
+    target: Target,
+    connected: watch::Sender<Option<Client>>,
+    up: watch::Sender<bool>,
+) {
+    let identity = format!("marquee-api@{}", std::process::id());
+    let client = connect(&target, &identity).await;
+    connected.send_replace(Some(client.clone()));
+    loop {
+        let answered = describe(&client, &target.namespace).await;
+        let answers = answered.is_ok();
+        if up.send_replace(answers) != answers {
+            match answered {
+                Ok(()) => tracing::info!("Temporal answers"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "Temporal does not answer");
+                }
+            }
+        }
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 

@@ -2,20 +2,28 @@
 
 pub mod catalogue;
 
+mod check;
 mod children;
 mod config;
 mod connection;
+mod crew;
+mod fleet;
 mod guard;
+mod histories;
+mod ledger;
+mod offer;
 mod ports;
 mod pump;
 mod run_file;
+mod serving;
+mod stopping;
 mod temporal_server;
 mod up;
 mod workers;
 
 use clap::Parser;
 use config::{Command, Config};
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -25,8 +33,12 @@ fn main() -> ExitCode {
     let ended = match config.command {
         Command::Guard { command } => guard::run(command),
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
+        Command::Check(options) => on_runtime(check::check(options)),
         Command::Temporal(options) => on_runtime(up::temporal(options)),
         Command::Up(options) => on_runtime(up::up(*options)),
+        Command::Api(options) => on_runtime(fleet::api(options)),
+        Command::Worker(options) => on_runtime(fleet::worker(options)),
+        Command::Migrate(options) => on_runtime(fleet::migrate(options)),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("marquee: {error:#}");
@@ -34,7 +46,9 @@ fn main() -> ExitCode {
     })
 }
 
-fn on_runtime(run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+fn on_runtime<E: Termination>(
+    run: impl Future<Output = anyhow::Result<E>>,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run).map(|()| ExitCode::SUCCESS)
+    runtime.block_on(run).map(Termination::report)
 }

@@ -2,7 +2,7 @@
 //! how many starts are in flight. It sits beside the booking worker and uses its connection, so
 //! that eager starts work. A lost wake, workflow or backup costs nothing but time.
 
-use crate::connection::{describe, greet};
+use crate::connection::{ASK_EVERY, describe, greet};
 use domain::reservation::{Owes, Reservation};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +24,6 @@ use workflows::contract::{BOOKING_QUEUE, CancellationRef, ReservationRef};
 const STARTS_IN_FLIGHT_MAX: usize = 80;
 /// Rows that became due without a word in this process are found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Temporal is asked this often whether it is there.
-const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// A run that was woken this often without any change of its row is deaf and is replaced, unless

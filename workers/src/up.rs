@@ -1,59 +1,52 @@
 //! `marquee up`: everything in one go, in one process but for Temporal and the gateway's stand-in.
 
-use crate::catalogue::{self, Catalogue};
 use crate::children::{Child, Nursery};
-use crate::config::{CatalogueKind, FakeGateway, Profile, Temporal, TemporalSource, Up};
+use crate::config::{FakeGateway, Profile, Temporal, TemporalSource, Up};
 use crate::connection::Target;
+use crate::crew::{Crew, Hire, Link};
+use crate::ledger;
+use crate::offer::keep_topped_up;
 use crate::ports::Port;
-use crate::pump::Pump;
+use crate::serving::{listen, listen_on_loopback, serve};
+use crate::stopping::{asked_to_stop, in_time};
 use crate::temporal_server::{DevServer, Sources, find_or_build};
-use crate::workers::{Queue, Signals, spawn};
+use crate::workers::Queue;
 use activities::World;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use api::faults::Faults;
 use api::{App, TemporalLink};
-use domain::catalogue::Showtime;
 use domain::reservation::Deadlines;
 use gateway::house::House;
-use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use store::{Clock, Store};
-use temporalio_client::Client;
-use temporalio_sdk::Runtime;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-
-/// What is on offer is topped up this often, beside at each start.
-const TOP_UP_EVERY: Duration = Duration::from_secs(3600);
-/// A stopping `up` waits this long for requests, workers and wakes.
-const STOPS_WITHIN: Duration = Duration::from_secs(10);
+use tokio::task::JoinHandle;
 
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
-    if !options.listen.ip().is_loopback() {
-        bail!("--listen {}: without tokens the API listens on loopback only", options.listen);
-    }
     let data_dir = data_dir(&options.data_dir)?;
     let _lock = lock(&data_dir)?;
-    let listener = listen(options.listen).await?;
+    let listener = listen_on_loopback(options.listen).await?;
     let api_at = listener.local_addr()?;
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
     let (quit, quitting) = watch::channel(false);
-    let (booking_client, client) = watch::channel(None);
+    let (connected, client) = watch::channel(None);
     let (up, temporal_up) = watch::channel(false);
     let (ticket_down, ticket_is_down) = watch::channel(false);
     let app = App {
         store: store.clone(),
-        temporal: TemporalLink { client: client.clone(), up: temporal_up.clone() },
+        temporal: TemporalLink { client, up: temporal_up.clone() },
         require_idempotency_key: options.require_idempotency_key,
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_worker_down: ticket_down.clone() })),
+        ledger: options
+            .gateway_url
+            .is_none()
+            .then(|| ledger::of_journal(data_dir.join(ledger::JOURNAL))),
     };
     let serving = serve(listener, app, quitting.clone());
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -65,61 +58,35 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
     tell(&nursery, &gateway, &target)?;
 
-    let world = World { store: store.clone(), gateway: Arc::new(House::new(gateway)?) };
-    let namespace = target.namespace.clone();
-    let orders = Orders { quit: quitting.clone(), ticket_is_down, booking_client };
-    let mut workers = hire(&target, &world, &orders)?;
-    let pump = Pump { store, namespace, client, up, grace: options.grace };
-    let mut pumping = tokio::spawn(pump.run(quitting));
+    let mut crew = Crew::hire(Hire {
+        queues: &[Queue::Booking, Queue::Payment, Queue::Ticket],
+        target,
+        world: World { store, gateway: Some(Arc::new(House::new(gateway)?)) },
+        grace: options.grace,
+        link: Link { client: connected, up },
+        ticket_is_down: Some(ticket_is_down),
+        quit: quitting,
+    })?;
     let greeting = tokio::spawn(greet(temporal_up));
 
     let broke = tokio::select! {
         asked = asked_to_stop() => asked.err(),
-        _ = &mut pumping => Some(anyhow!("the pump broke")),
-        _ = workers.join_next() => Some(anyhow!("a worker broke")),
+        broke = crew.broke() => Some(broke),
     };
     println!("Stopping …");
     greeting.abort();
     top_up.abort();
     quit.send_replace(true);
-    let stopped = async {
-        if broke.is_none() {
-            pumping.await.ok();
-        }
-        while workers.join_next().await.is_some() {}
+    in_time(async {
+        crew.ended().await;
         serving.await.ok();
-    };
-    if tokio::time::timeout(STOPS_WITHIN, stopped).await.is_err() {
-        tracing::warn!("not everything stopped in time; the next start carries on from the store");
-    }
+    })
+    .await;
     quit_children.send_replace(true);
     for child in children {
         child.await.ok();
     }
     broke.map_or(Ok(()), Err)
-}
-
-/// What the workers are told from outside.
-struct Orders {
-    quit: watch::Receiver<bool>,
-    ticket_is_down: watch::Receiver<bool>,
-    booking_client: watch::Sender<Option<Client>>,
-}
-
-/// One worker per task queue; each leaves the set when its thread ends, however it ends.
-fn hire(target: &Target, world: &World, orders: &Orders) -> anyhow::Result<JoinSet<()>> {
-    let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
-    let mut workers = JoinSet::new();
-    for queue in [Queue::Booking, Queue::Payment, Queue::Ticket] {
-        let signals = Signals {
-            quit: orders.quit.clone(),
-            down: (queue == Queue::Ticket).then(|| orders.ticket_is_down.clone()),
-            connected: (queue == Queue::Booking).then(|| orders.booking_client.clone()),
-        };
-        let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
-        workers.spawn(async move { drop(ended.await) });
-    }
-    Ok(workers)
 }
 
 /// The stand-in alone; ends on Ctrl-C.
@@ -170,68 +137,17 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
     }
 }
 
-async fn listen(at: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(at).await.with_context(|| {
-        format!("cannot listen on {at}; stop what uses it, or choose another with --listen")
-    })
-}
-
 async fn open_store(options: &Up, data_dir: &Path) -> anyhow::Result<Store> {
-    let in_data_dir = || format!("sqlite://{}", data_dir.join("marquee.db").display());
-    let url = options.database_url.clone().unwrap_or_else(in_data_dir);
+    let url = options.database_url.clone().unwrap_or_else(|| database_in(data_dir));
     let deadlines = Deadlines::from(&options.deadlines);
     let store = Store::open(&url, Clock::System, deadlines).await;
     // The URL may hold a password: it is not repeated.
-    let store = store.context("cannot open the database (--database-url)")?;
-    store.spare_deadlines_until(store.now().plus(options.grace));
-    Ok(store)
+    store.context("cannot open the database (--database-url)")
 }
 
-async fn keep_topped_up(store: Store, kind: CatalogueKind) -> anyhow::Result<JoinHandle<()>> {
-    seed(&store, kind).await.context("cannot write the catalogue")?;
-    Ok(tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(TOP_UP_EVERY).await;
-            if let Err(error) = seed(&store, kind).await {
-                tracing::warn!(?error, "catalogue not topped up");
-            }
-        }
-    }))
-}
-
-async fn seed(store: &Store, kind: CatalogueKind) -> Result<(), store::StoreError> {
-    let Catalogue { movies, theaters, auditoriums, showtimes } = match kind {
-        CatalogueKind::Demo => catalogue::demo(store.now()),
-        CatalogueKind::Rush => catalogue::rush(store.now()),
-    };
-    store.put_movies(&movies).await?;
-    store.put_venues(&theaters, &auditoriums).await?;
-    let sellable: BTreeMap<_, _> =
-        auditoriums.iter().map(|room| (room.id.clone(), catalogue::sellable(room))).collect();
-    let places =
-        |showtime: &Showtime| sellable.get(&showtime.auditorium_id).cloned().unwrap_or_default();
-    let with_places: Vec<_> = showtimes
-        .into_iter()
-        .map(|showtime| {
-            let places = places(&showtime);
-            (showtime, places)
-        })
-        .collect();
-    let added = store.put_showtimes(&with_places).await?;
-    tracing::info!(added, "showtimes on offer topped up");
-    Ok(())
-}
-
-fn serve(listener: TcpListener, app: App, mut quit: watch::Receiver<bool>) -> JoinHandle<()> {
-    let router = api::router(app);
-    tokio::spawn(async move {
-        let stop = async move {
-            quit.changed().await.ok();
-        };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-            tracing::error!(%error, "the API ended");
-        }
-    })
+/// The database that `up` keeps in its data folder.
+pub(crate) fn database_in(data_dir: &Path) -> String {
+    format!("sqlite://{}", data_dir.join("marquee.db").display())
 }
 
 /// The payment company's server: the one asked for, or the stand-in as a process of its own.
@@ -246,7 +162,7 @@ async fn gateway(
     }
     let port = Port::free(next_port(api_at.port()))?;
     let at = format!("127.0.0.1:{}", port.number);
-    let journal = nursery.data_dir.join("gateway.jsonl");
+    let journal = nursery.data_dir.join(ledger::JOURNAL);
     let command = vec![
         nursery.marquee.clone().into(),
         "fake-gateway".into(),
@@ -325,13 +241,4 @@ async fn greet(mut temporal_up: watch::Receiver<bool>) {
     if temporal_up.wait_for(|up| *up).await.is_ok() {
         println!("Ready. Ctrl-C stops everything; the next start goes on with the same data.");
     }
-}
-
-async fn asked_to_stop() -> anyhow::Result<()> {
-    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => asked?,
-        _ = term.recv() => {}
-    }
-    Ok(())
 }

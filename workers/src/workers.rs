@@ -5,6 +5,7 @@ use crate::connection::{Target, connect};
 use activities::World;
 use activities::bookings::{BookingActivities, PaymentActivities, TicketActivities};
 use activities::undos::{UndoActivities, UndoPaymentActivities, UndoTicketActivities};
+use clap::ValueEnum;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,8 @@ const CACHED_WORKFLOWS_MAX: usize = 1_000;
 /// A killed worker's cached workflows go on elsewhere after this long.
 const STICKY_WITHIN: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A task queue; what each is for says `workflows::contract`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Queue {
     Booking,
     Payment,

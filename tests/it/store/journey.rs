@@ -4,13 +4,13 @@ use super::fixture::Fixture;
 use super::fixture::catalogue::EVENING;
 use super::fixture::steps::{approval, seats};
 use domain::cancellation::OwesUndo;
+use domain::mypage::MyPage;
 use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
 use domain::words::{
     Capacity, Operation, PaymentStatus, ReservationStatus, SeatStatus, StatusReason, TicketStatus,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
-use store::mypage::MyPage;
 use store::reserve::{Contact, NewReservation};
 
 on_both!(

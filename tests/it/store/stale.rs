@@ -4,6 +4,7 @@
 use super::fixture::Fixture;
 use super::fixture::catalogue::{EVENING, LAST_TWO};
 use super::fixture::steps::{approval, done, pay_command, refusal};
+use domain::audit::Invariant;
 use domain::cancellation::Cancelling;
 use domain::ids::CancellationId;
 use domain::refusal::Refusal;
@@ -34,7 +35,7 @@ async fn a_claim_without_its_condition_oversells(f: &Fixture) {
     assert!(f.refuses(naive).await, "the check constraint stands behind the condition");
     f.without_pool_check(naive).await;
     assert_eq!(f.held_and_sold(LAST_TWO).await, (4, 0));
-    assert!(f.is_broken("I2").await);
+    assert!(f.is_broken(Invariant::I2).await);
 }
 
 /// R9.
@@ -63,7 +64,7 @@ async fn a_cancel_of_a_stale_copy_opens_a_second_cancellation(f: &Fixture) {
         naive_save(f, copy, &row).await;
     }
     assert_eq!(f.cancellations(&row).await.len(), 2);
-    assert!(f.is_broken("One cancellation").await);
+    assert!(f.is_broken(Invariant::I8).await);
 }
 
 /// R10.
@@ -92,7 +93,7 @@ async fn a_payment_of_a_stale_copy_is_a_second_one(f: &Fixture) {
         naive_save(f, copy, &row).await;
     }
     assert_eq!(f.attempts(&row).await, ["PENDING", "PENDING"]);
-    assert!(f.is_broken("I8").await);
+    assert!(f.is_broken(Invariant::I8).await);
 }
 
 /// The version is the condition of every save: of two copies of one version one is written.
@@ -114,7 +115,7 @@ async fn a_write_without_the_version_forgets_the_other(f: &Fixture) {
     assert!(matches!(judged, Ok(Cancelling::Ended(_))), "the copy knows of no payment");
     naive_save(f, &stale, &row).await;
     assert_eq!(f.attempts(&row).await, ["PENDING"], "of a cancelled reservation");
-    assert!(f.is_broken("I7").await);
+    assert!(f.is_broken(Invariant::I7).await);
 }
 
 /// R16; the store's own repeat is in `cancellations::a_freed_seat_bought_by_another_stays_theirs`.
@@ -133,7 +134,7 @@ async fn a_free_without_the_fence_takes_another_buyers_seat(f: &Fixture) {
     assert_eq!(f.run(naive).await, 1);
     let kept = f.store.assigned_seats(&b.id).await.expect("it reads");
     assert!(!kept[0].live, "B has paid and has no seat");
-    assert!(f.is_broken("I2").await);
+    assert!(f.is_broken(Invariant::I2).await);
 }
 
 /// R12: the callback and the inquiry have both read that the capture is SENT.
@@ -164,7 +165,7 @@ async fn an_answer_recorded_without_its_condition_counts_twice(f: &Fixture) {
     }
     let told = f.story(&row).await.into_iter().filter(|kind| *kind == "PaymentCaptured");
     assert_eq!(told.count(), 3);
-    assert!(f.is_broken("I10").await);
+    assert!(f.is_broken(Invariant::I10).await);
 }
 
 /// Saves a copy as nobody may: without asking whether the row is still what was copied.

@@ -90,6 +90,10 @@ impl Moment {
         Self(self.0.saturating_add(SignedDuration::from_hours(APPROVAL_HOURS)).unwrap_or(self.0))
     }
 
+    pub(crate) fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
     fn from_timestamp(timestamp: Timestamp) -> Self {
         let whole = Timestamp::from_millisecond(timestamp.as_millisecond());
         Self(whole.expect("the milliseconds of a timestamp are a timestamp"))

@@ -11,6 +11,7 @@ pub mod faults;
 mod gateway;
 mod hangup;
 mod journal;
+pub mod ledger;
 mod payment;
 mod routes;
 

@@ -1,0 +1,139 @@
+//! I2, I3, I5, I7: what a reservation holds of capacity, seats and tickets fits its status.
+
+use super::{Assignment, Dossier, Findings, Invariant};
+use crate::ticket::Ticket;
+use crate::words::{AttemptStatus, Capacity, ReservationStatus, SeatStatus, TicketStatus};
+
+pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
+    capacity(dossier, findings);
+    seats(dossier, findings);
+    tickets(dossier, findings);
+    ended(dossier, findings);
+}
+
+fn live_seats(dossier: &Dossier) -> impl Iterator<Item = &Assignment> {
+    dossier.seats.iter().filter(|seat| seat.live)
+}
+
+fn live_tickets(dossier: &Dossier) -> impl Iterator<Item = &Ticket> {
+    dossier.tickets.iter().filter(|ticket| match ticket.status {
+        TicketStatus::Issued | TicketStatus::Used | TicketStatus::CancelRequested => true,
+        TicketStatus::None | TicketStatus::Cancelled | TicketStatus::NoShow => false,
+    })
+}
+
+fn capacity(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let row = &dossier.row;
+    let fits = match row.status {
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentPending
+        | ReservationStatus::PaymentDeferred
+        | ReservationStatus::PaymentApproved => row.capacity == Capacity::Held,
+        ReservationStatus::SeatSelected
+        | ReservationStatus::Ticketed
+        | ReservationStatus::Completed => row.capacity == Capacity::Sold,
+        // Of those that have ended: see below.
+        ReservationStatus::Cancelling
+        | ReservationStatus::Cancelled
+        | ReservationStatus::Expired => true,
+    };
+    findings.must(fits, Invariant::I2, || {
+        format!("is {} and its capacity is {}", row.status, row.capacity)
+    });
+    let live = live_seats(dossier).count();
+    findings.must((row.capacity == Capacity::Sold) == (live > 0), Invariant::I2, || {
+        format!("its capacity is {} and it has {live} seats", row.capacity)
+    });
+}
+
+fn seats(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let Dossier { row, payments, .. } = dossier;
+    let live = live_seats(dossier).count();
+    let size = usize::try_from(row.party.size()).expect("a party is small");
+    let captured = payments.iter().any(|p| p.attempt.status == AttemptStatus::Captured);
+    let seated = matches!(
+        row.status,
+        ReservationStatus::SeatSelected
+            | ReservationStatus::Ticketed
+            | ReservationStatus::Completed
+    );
+    let undone = matches!(
+        row.status,
+        ReservationStatus::Cancelling | ReservationStatus::Cancelled | ReservationStatus::Expired
+    );
+    let needed = seated || live > 0 || (captured && !undone);
+    findings.must(!needed || live == size, Invariant::I3, || {
+        format!("is {}, a party of {size}, and has {live} seats", row.status)
+    });
+    for seat in live_seats(dossier) {
+        let fits = seat.showtime_id == row.showtime.showtime_id && seat.grade == row.grade;
+        findings.must(fits, Invariant::I3, || format!("has {seat:?}, of another pool"));
+        let told = row.seat_numbers.contains(&seat.number);
+        findings.must(told, Invariant::I3, || {
+            format!("has seat {}, and says {:?}", seat.number, row.seat_numbers)
+        });
+    }
+    let meant = match (live > 0, dossier.seats.is_empty()) {
+        (true, _) if row.status == ReservationStatus::Cancelling => SeatStatus::CancelRequested,
+        (true, _) => SeatStatus::Assigned,
+        (false, true) => SeatStatus::None,
+        (false, false) => SeatStatus::Cancelled,
+    };
+    findings.must(row.seats == meant, Invariant::I3, || {
+        format!("says its seats are {}, they are {meant}", row.seats)
+    });
+}
+
+fn tickets(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let row = &dossier.row;
+    let paid = dossier.payments.iter().any(|p| {
+        matches!(p.attempt.status, AttemptStatus::Captured | AttemptStatus::PartiallyRefunded)
+    });
+    let live = live_tickets(dossier).count();
+    for ticket in live_tickets(dossier) {
+        let seated = live_seats(dossier).any(|seat| seat.id == ticket.assignment_id);
+        findings.must(seated, Invariant::I5, || {
+            format!("ticket {} is {} without its seat", ticket.id, ticket.status)
+        });
+        findings.must(paid, Invariant::I5, || {
+            format!("ticket {} is {} without money", ticket.id, ticket.status)
+        });
+        let marked = ticket.status == TicketStatus::CancelRequested;
+        findings.must(
+            marked == (row.status == ReservationStatus::Cancelling),
+            Invariant::I5,
+            || format!("is {} and its ticket {} is {}", row.status, ticket.id, ticket.status),
+        );
+    }
+    let each = live_seats(dossier)
+        .all(|seat| live_tickets(dossier).filter(|t| t.assignment_id == seat.id).count() == 1);
+    let (fits, meant) = match row.status {
+        ReservationStatus::Ticketed => (each, TicketStatus::Issued),
+        ReservationStatus::Completed if live > 0 => (each, TicketStatus::Issued),
+        ReservationStatus::Cancelling if live > 0 => (each, TicketStatus::CancelRequested),
+        _ if dossier.tickets.is_empty() => (true, TicketStatus::None),
+        // Of those that have ended: see below.
+        ReservationStatus::Cancelled | ReservationStatus::Expired => {
+            (true, TicketStatus::Cancelled)
+        }
+        _ => (live == 0, TicketStatus::Cancelled),
+    };
+    findings.must(fits && row.tickets == meant, Invariant::I5, || {
+        format!("is {}, says its tickets are {}, and {live} live", row.status, row.tickets)
+    });
+}
+
+/// I7, but for the money.
+fn ended(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let row = &dossier.row;
+    if !matches!(row.status, ReservationStatus::Cancelled | ReservationStatus::Expired) {
+        return;
+    }
+    findings.must(row.capacity == Capacity::Released, Invariant::I7, || {
+        format!("is {} and its capacity is {}", row.status, row.capacity)
+    });
+    let (seats, tickets) = (live_seats(dossier).count(), live_tickets(dossier).count());
+    findings.must((seats, tickets) == (0, 0), Invariant::I7, || {
+        format!("is {} and has {seats} seats and {tickets} tickets", row.status)
+    });
+}

@@ -1,0 +1,112 @@
+//! I4, I6, I7, I8 against the gateway's own ledger, the second witness.
+
+use super::money::to_keep;
+use super::{Dossier, Findings, Invariant, LedgerEntry};
+use crate::ids::PaymentAttemptId;
+use crate::words::{Operation, ReservationStatus};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn compare(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
+    answers(dossier, entries, findings);
+    orders(dossier, entries, findings);
+    sums(dossier, entries, findings);
+    tickets_come_first(dossier, entries, findings);
+}
+
+/// Every entry was asked for, and every answer that we know is an entry.
+fn answers(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
+    let mut keys = BTreeSet::new();
+    for entry in entries {
+        findings.must(keys.insert(&entry.key), Invariant::I8, || {
+            format!("the ledger has {} twice", entry.key)
+        });
+        let call = dossier.calls.iter().map(|record| &record.call).find(|c| c.key == entry.key);
+        let asked = call.is_some_and(|call| {
+            call.attempt_id == entry.attempt_id
+                && call.operation == entry.operation
+                && call.body.amount == entry.amount
+        });
+        findings.must(asked, Invariant::I4, || {
+            format!("the ledger has {entry:?}, which nobody asked for")
+        });
+    }
+    for record in dossier.calls.iter().filter(|record| record.answer.is_some()) {
+        let entry = entries.iter().find(|entry| entry.key == record.call.key);
+        let same = entry.is_some_and(|entry| entry.done == record.is_done());
+        findings.must(same, Invariant::I4, || {
+            format!("{} is known as {:?}, the ledger has {entry:?}", record.call.key, record.answer)
+        });
+    }
+}
+
+/// I8: one capture, and no second approval beside a standing one.
+fn orders(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
+    let captures = entries.iter().filter(|e| e.done && e.operation == Operation::Capture).count();
+    findings.must(captures <= 1, Invariant::I8, || format!("the ledger has {captures} captures"));
+    let standing = standing(entries);
+    findings.must(standing.len() <= 1, Invariant::I8, || {
+        format!("the ledger has money of {standing:?} at once")
+    });
+    let ended = matches!(
+        dossier.row.status,
+        ReservationStatus::Reserved | ReservationStatus::Cancelled | ReservationStatus::Expired
+    );
+    let fee = to_keep(dossier, dossier.row.amount.get()).unwrap_or(0) > 0;
+    findings.must(!ended || fee || standing.is_empty(), Invariant::I7, || {
+        format!("is {} and the ledger has money of {standing:?}", dossier.row.status)
+    });
+}
+
+/// Attempts whose money is reserved or taken, by the ledger.
+fn standing(entries: &[LedgerEntry]) -> Vec<&PaymentAttemptId> {
+    let mut won = BTreeMap::<&PaymentAttemptId, i64>::new();
+    for entry in entries.iter().filter(|entry| entry.done) {
+        let amount = entry.amount.get();
+        *won.entry(&entry.attempt_id).or_default() += match entry.operation {
+            Operation::Approve => amount,
+            Operation::Capture => 0,
+            Operation::Void | Operation::Refund => -amount,
+        };
+    }
+    won.into_iter().filter(|(_, won)| *won > 0).map(|(id, _)| id).collect()
+}
+
+/// I4, to the won; a call without an answer may or may not have been carried out.
+fn sums(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
+    if dossier.row.open_call.is_some() {
+        return;
+    }
+    let ledger = |what| {
+        let done = entries.iter().filter(move |e| e.done && e.operation == what);
+        done.map(|entry| entry.amount.get()).sum::<i64>()
+    };
+    let (captured, refunded) = (ledger(Operation::Capture), ledger(Operation::Refund));
+    let taken = dossier.payments.iter().filter(|p| p.attempt.captured_at.is_some());
+    let taken: i64 = taken.map(|payment| payment.attempt.amount.get()).sum();
+    let returned = dossier.row.refunded.get();
+    findings.must((captured, refunded) == (taken, returned), Invariant::I4, || {
+        format!(
+            "took {taken} and returned {returned}; the ledger captured {captured} and refunded \
+             {refunded}"
+        )
+    });
+    let kept = to_keep(dossier, captured);
+    findings.must(kept.is_none_or(|kept| kept == captured - refunded), Invariant::I4, || {
+        format!("is to keep {kept:?}; the ledger captured {captured} and refunded {refunded}")
+    });
+}
+
+/// I6: no money went back before the tickets were revoked.
+fn tickets_come_first(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
+    let returns = entries.iter().filter(|entry| {
+        entry.done && matches!(entry.operation, Operation::Void | Operation::Refund)
+    });
+    for entry in returns {
+        for ticket in &dossier.tickets {
+            let revoked = ticket.revoked_at.is_some_and(|at| at <= entry.at);
+            findings.must(revoked, Invariant::I6, || {
+                format!("the ledger has {} before ticket {} was revoked", entry.key, ticket.id)
+            });
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! I4, I7, I8: attempts, calls and the row tell one story of the money.
+
+use super::{CallRecord, Dossier, Findings, Invariant};
+use crate::ids::PaymentAttemptId;
+use crate::payment::{GatewayCall, Payment};
+use crate::won::Won;
+use crate::words::{AttemptStatus, CallState, Operation, ReservationStatus};
+
+pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
+    one_of_each(dossier, findings);
+    for payment in &dossier.payments {
+        attempt(dossier, payment, findings);
+    }
+    for record in &dossier.calls {
+        call(dossier, record, findings);
+    }
+    kept(dossier, findings);
+}
+
+/// I8.
+fn one_of_each(Dossier { row, payments, calls, .. }: &Dossier, findings: &mut Findings<'_>) {
+    for (n, payment) in (1..).zip(payments) {
+        let id = PaymentAttemptId::nth(&row.id, n);
+        findings.must(payment.attempt.id == id && payment.attempt.n == n, Invariant::I8, || {
+            format!("attempt {} is not {id}", payment.attempt.id)
+        });
+    }
+    let live = payments.iter().filter(|payment| is_live(payment)).count();
+    findings.must(live <= 1, Invariant::I8, || format!("has {live} live attempts"));
+    let captured = payments.iter().filter(|p| p.attempt.captured_at.is_some()).count();
+    findings.must(captured <= 1, Invariant::I8, || format!("was captured {captured} times"));
+    let newest = payments.last().map(|p| (p.attempt.n, p.attempt.method, p.attempt.status));
+    let said = row.attempt.map(|attempt| (attempt.n, attempt.method, attempt.status));
+    findings.must(newest == said, Invariant::I8, || {
+        format!("its newest attempt is {newest:?}, the row says {said:?}")
+    });
+    let sent = calls.iter().filter(|record| record.call.state == CallState::Sent);
+    let sent: Vec<_> = sent.map(|record| (&record.call.key, record.call.operation)).collect();
+    let open: Vec<_> = row.open_call.iter().map(|open| (&open.key, open.operation)).collect();
+    findings
+        .must(sent == open, Invariant::I8, || format!("SENT are {sent:?}, the row says {open:?}"));
+}
+
+pub(super) fn is_live(payment: &Payment) -> bool {
+    matches!(
+        payment.attempt.status,
+        AttemptStatus::Pending | AttemptStatus::Approved | AttemptStatus::Captured
+    )
+}
+
+/// I4: an attempt is what its calls have made of it.
+fn attempt(Dossier { row, calls, .. }: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
+    let attempt = &payment.attempt;
+    findings.must(attempt.amount == row.amount, Invariant::I4, || {
+        format!("costs {:?}, attempt {} asks {:?}", row.amount, attempt.id, attempt.amount)
+    });
+    let mine = || calls.iter().filter(|record| record.call.attempt_id == attempt.id);
+    let done = |what| mine().any(|record| record.call.operation == what && record.is_done());
+    let refused = mine().any(|r| r.call.operation == Operation::Approve && r.is_refused());
+    let fits = match attempt.status {
+        AttemptStatus::Refunded | AttemptStatus::PartiallyRefunded => {
+            done(Operation::Capture) && done(Operation::Refund)
+        }
+        AttemptStatus::Voided => done(Operation::Void) && !done(Operation::Capture),
+        AttemptStatus::Captured => done(Operation::Capture) && !done(Operation::Refund),
+        AttemptStatus::Approved => {
+            done(Operation::Approve) && !done(Operation::Capture) && !done(Operation::Void)
+        }
+        AttemptStatus::Declined => refused,
+        AttemptStatus::Lapsed => !done(Operation::Capture),
+        AttemptStatus::Pending | AttemptStatus::Abandoned => !refused && !done(Operation::Approve),
+    };
+    findings.must(fits, Invariant::I4, || {
+        let calls: Vec<_> = mine().map(told).collect();
+        format!("attempt {} is {}, its calls are {calls:?}", attempt.id, attempt.status)
+    });
+    let captured = done(Operation::Capture);
+    findings.must(attempt.captured_at.is_some() == captured, Invariant::I4, || {
+        format!("attempt {} was captured at {:?}", attempt.id, attempt.captured_at)
+    });
+    let returned = mine().filter(|r| r.call.operation == Operation::Refund && r.is_done());
+    let returned: i64 = returned.map(|record| record.call.body.amount.get()).sum();
+    findings.must(attempt.refunded.get() == returned, Invariant::I4, || {
+        format!("attempt {} says {:?} refunded, not {returned}", attempt.id, attempt.refunded)
+    });
+}
+
+fn told(record: &CallRecord) -> String {
+    let outcome = match (record.is_done(), record.is_refused()) {
+        (true, _) => "DONE",
+        (_, true) => "REFUSED",
+        _ => "SENT",
+    };
+    format!("{} {outcome}", record.call.operation)
+}
+
+/// One key, one effect (I8), of the right amount (I4).
+fn call(dossier: &Dossier, record: &CallRecord, findings: &mut Findings<'_>) {
+    let call = &record.call;
+    let undo = call.cancellation_id.as_ref();
+    let key = GatewayCall::key_of(&call.attempt_id, call.operation, undo);
+    let of_an_attempt = dossier.payments.iter().find(|p| p.attempt.id == call.attempt_id);
+    findings.must(call.key == key && of_an_attempt.is_some(), Invariant::I8, || {
+        format!("{} {} of {} is to be {key}", call.operation, call.key, call.attempt_id)
+    });
+    let known = call.state == CallState::Known;
+    findings.must(known == record.answer.is_some(), Invariant::I8, || {
+        format!("{} is {} and its answer is {:?}", call.key, call.state, record.answer)
+    });
+    let undo = dossier.cancellations.iter().find(|c| Some(&c.id) == undo);
+    let amount = match call.operation {
+        Operation::Approve | Operation::Capture | Operation::Void => Some(dossier.row.amount),
+        Operation::Refund => undo.map(|undo| undo.amount),
+    };
+    findings.must(Some(call.body.amount) == amount, Invariant::I4, || {
+        format!("{} asks {:?}, not {amount:?}", call.key, call.body.amount)
+    });
+}
+
+/// I4, at rest: what was captured and not refunded is the price of the tickets, or a fee. I7: an
+/// ended reservation has no money under way.
+fn kept(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let Dossier { row, payments, .. } = dossier;
+    let sum = |part: fn(&Payment) -> i64| payments.iter().map(part).sum::<i64>();
+    let refunded = sum(|payment| payment.attempt.refunded.get());
+    findings.must(row.refunded.get() == refunded, Invariant::I4, || {
+        format!("says {:?} refunded, its attempts say {refunded}", row.refunded)
+    });
+    let price =
+        |p: &Payment| if p.attempt.captured_at.is_some() { p.attempt.amount.get() } else { 0 };
+    let captured = sum(price);
+    let Some(kept) = to_keep(dossier, captured) else { return };
+    findings.must(captured - refunded == kept, Invariant::I4, || {
+        format!("is {}, captured {captured}, refunded {refunded}, to keep {kept}", row.status)
+    });
+    if matches!(row.status, ReservationStatus::Cancelled | ReservationStatus::Expired) {
+        for payment in payments.iter().filter(|payment| is_live(payment)) {
+            let attempt = &payment.attempt;
+            findings.add(Invariant::I7, format!("attempt {} is {}", attempt.id, attempt.status));
+        }
+    }
+}
+
+/// What of captured money is to be kept, in won; nothing while that is not settled.
+pub(super) fn to_keep(dossier: &Dossier, captured: i64) -> Option<i64> {
+    match dossier.row.status {
+        ReservationStatus::Ticketed | ReservationStatus::Completed => {
+            Some(dossier.row.amount.get())
+        }
+        // A fee is kept only from captured money.
+        ReservationStatus::Cancelled | ReservationStatus::Expired => {
+            let returned: Won = dossier.cancellations.last().map_or(Won::ZERO, |undo| undo.amount);
+            Some(if captured > 0 { captured - returned.get() } else { 0 })
+        }
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentPending
+        | ReservationStatus::PaymentDeferred
+        | ReservationStatus::PaymentApproved
+        | ReservationStatus::SeatSelected
+        | ReservationStatus::Cancelling => None,
+    }
+}

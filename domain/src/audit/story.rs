@@ -1,0 +1,152 @@
+//! I10: the timeline is gap-free, each event may follow the one before (specification 1.4), what
+//! happened stands in it as often as it happened, and row and mypage say what it says.
+
+use super::{CallRecord, Dossier, Findings, Invariant};
+use crate::mypage::MyPage;
+use crate::timeline::Recorded;
+use crate::words::{EventType, Operation, ReservationStatus, SeatStatus, TicketStatus};
+
+pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
+    places(dossier, findings);
+    steps(dossier, findings);
+    facts(dossier, findings);
+    page(dossier, findings);
+}
+
+fn places(Dossier { row, events, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let gap_free = events.iter().map(|event| event.seq).eq(1..=row.last_seq);
+    findings.must(gap_free, Invariant::I10, || {
+        let places: Vec<i64> = events.iter().map(|event| event.seq).collect();
+        format!("counts {} events, has {places:?}", row.last_seq)
+    });
+    let last = events.last().map(|event| event.status);
+    findings.must(last == Some(row.status), Invariant::I10, || {
+        format!("is {}, its last event says {last:?}", row.status)
+    });
+}
+
+fn steps(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let mut before: Option<&Recorded> = None;
+    for event in events {
+        let from = before.map(|before| (before.kind, before.status));
+        findings.must(may_follow(from, event.kind, event.status), Invariant::I10, || {
+            let from =
+                from.map_or("nothing".to_owned(), |(kind, status)| format!("{kind} {status}"));
+            format!("{} {} at {} cannot follow {from}", event.kind, event.status, event.seq)
+        });
+        before = Some(event);
+    }
+}
+
+/// Whether an event may come after the event `before` and leave the reservation in status `to`.
+/// Events of one step all carry the status after the step.
+pub fn may_follow(
+    before: Option<(EventType, ReservationStatus)>,
+    event: EventType,
+    to: ReservationStatus,
+) -> bool {
+    use EventType as E;
+    use ReservationStatus as S;
+    let Some((last, from)) = before else { return (event, to) == (E::Reserved, S::Reserved) };
+    let awaits_answer = matches!(from, S::PaymentPending | S::PaymentDeferred);
+    let undone = (from, to) == (S::Cancelling, S::Cancelling);
+    match event {
+        E::Reserved => false,
+        E::PaymentRequested => from == S::Reserved && to == S::PaymentPending,
+        // Also in vain, and too late: the same step opens the undo.
+        E::PaymentApproved => {
+            (awaits_answer && matches!(to, S::PaymentApproved | S::Cancelling)) || undone
+        }
+        E::PaymentDeclined => {
+            (awaits_answer && matches!(to, S::Reserved | S::Expired))
+                || (from, to) == (S::SeatSelected, S::Cancelling)
+                || undone
+        }
+        E::PaymentLapsed => awaits_answer && to == S::Reserved,
+        E::PaymentCaptured => (from, to) == (S::SeatSelected, S::SeatSelected) || undone,
+        E::SeatAssigned => (from, to) == (S::PaymentApproved, S::SeatSelected),
+        E::PlanSeatsTaken => (from, to) == (S::PaymentApproved, S::PaymentApproved),
+        E::TicketIssued => matches!(from, S::SeatSelected | S::Ticketed) && to == S::Ticketed,
+        E::CancellationRequested => match to {
+            S::Cancelling => {
+                !from.is_terminal()
+                    && (from != S::Cancelling
+                        || matches!(last, E::PaymentApproved | E::PaymentDeclined))
+            }
+            S::Cancelled => from == S::Reserved || from == S::PaymentApproved || awaits_answer,
+            _ => false,
+        },
+        E::PaymentCancellationRequested => undone && last == E::CancellationRequested,
+        E::SeatCancellationRequested => {
+            undone && matches!(last, E::PaymentCancellationRequested | E::CancellationRequested)
+        }
+        E::TicketCancellationRequested => undone && last == E::SeatCancellationRequested,
+        E::TicketCancelled | E::SeatCancelled | E::PaymentCancelled | E::RefundDelayed => undone,
+        E::ReservationCancelled => {
+            to == S::Cancelled
+                && (from == S::Cancelling || (last, from) == (E::CancellationRequested, to))
+        }
+        E::ReservationExpired => {
+            to == S::Expired
+                && (from == S::Reserved
+                    || awaits_answer
+                    || from == S::Cancelling
+                    || (last, from) == (E::PaymentDeclined, to))
+        }
+        E::ShowCompleted => matches!(from, S::Ticketed | S::SeatSelected) && to == S::Completed,
+    }
+}
+
+/// Every fact has its event, and no event is without its fact.
+fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let Dossier { row, events, payments, calls, seats, tickets, cancellations, .. } = dossier;
+    let answers = |operations: &[Operation], fits: fn(&CallRecord) -> bool| {
+        calls.iter().filter(|c| operations.contains(&c.call.operation) && fits(c)).count()
+    };
+    use Operation::{Approve, Capture, Refund, Void};
+    let revoked = tickets.iter().filter(|t| t.status == TicketStatus::Cancelled).count();
+    let ended_at_once = row.status == ReservationStatus::Cancelled && cancellations.is_empty();
+    let is = |status| usize::from(row.status == status);
+    let seats_asked = matches!(row.seats, SeatStatus::CancelRequested | SeatStatus::Cancelled);
+    let tickets_asked =
+        matches!(row.tickets, TicketStatus::CancelRequested | TicketStatus::Cancelled);
+    let facts = [
+        (EventType::Reserved, 1),
+        (EventType::PaymentRequested, payments.len()),
+        (EventType::PaymentApproved, answers(&[Approve], CallRecord::is_done)),
+        (EventType::PaymentDeclined, answers(&[Approve, Capture], CallRecord::is_refused)),
+        (EventType::PaymentCaptured, answers(&[Capture], CallRecord::is_done)),
+        (EventType::SeatAssigned, usize::from(!seats.is_empty())),
+        (EventType::TicketIssued, tickets.len()),
+        (EventType::CancellationRequested, cancellations.len() + usize::from(ended_at_once)),
+        (EventType::SeatCancellationRequested, usize::from(seats_asked)),
+        (EventType::TicketCancellationRequested, usize::from(tickets_asked)),
+        (EventType::TicketCancelled, revoked),
+        (EventType::SeatCancelled, usize::from(row.seats == SeatStatus::Cancelled)),
+        (EventType::PaymentCancelled, answers(&[Void, Refund], CallRecord::is_done)),
+        (EventType::RefundDelayed, answers(&[Void, Refund], CallRecord::is_refused)),
+        (EventType::ReservationCancelled, is(ReservationStatus::Cancelled)),
+        (EventType::ReservationExpired, is(ReservationStatus::Expired)),
+        (EventType::ShowCompleted, is(ReservationStatus::Completed)),
+    ];
+    for (kind, times) in facts {
+        let told = events.iter().filter(|event| event.kind == kind).count();
+        findings.must(told == times, Invariant::I10, || {
+            format!("{kind} is told {told} times and happened {times} times")
+        });
+    }
+}
+
+/// The document is the row. A step without an event shows nothing new, so it may say an older
+/// version.
+fn page(Dossier { row, shown, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let Some(shown) = shown else {
+        findings.add(Invariant::I10, "is not on mypage".to_owned());
+        return;
+    };
+    let (version, updated_at) = (shown.version, shown.updated_at);
+    let meant = MyPage { version, updated_at, ..MyPage::from(row) };
+    findings.must(*shown == meant && version <= row.version, Invariant::I10, || {
+        format!("mypage shows {shown:?}, not {meant:?}")
+    });
+}

@@ -1,0 +1,118 @@
+//! I6, I7, I8: cancellations, one open at most, in the order of specification 1.5, and closed only
+//! when all is returned.
+
+use super::{Dossier, Findings, Invariant};
+use crate::cancellation::Cancellation;
+use crate::words::{
+    AttemptStatus, CancellationState, EventType, Operation, ReservationStatus, TicketStatus,
+};
+
+pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
+    one_open(dossier, findings);
+    for undo in &dossier.cancellations {
+        let amount = dossier.row.amount.percent_rounded_up(undo.percent);
+        findings.must(undo.amount == amount, Invariant::I4, || {
+            format!("cancellation {} returns {:?}, not {amount:?}", undo.id, undo.amount)
+        });
+        if undo.state == CancellationState::Done {
+            complete(dossier, undo, findings);
+        }
+    }
+    told_in_order(dossier, findings);
+    tickets_come_first(dossier, findings);
+}
+
+fn one_open(Dossier { row, cancellations, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let open = cancellations.iter().filter(|undo| undo.state != CancellationState::Done);
+    let open: Vec<_> = open.map(|undo| &undo.id).collect();
+    let said: Vec<_> = row.open_cancellation.iter().collect();
+    findings.must(open == said, Invariant::I8, || {
+        format!("open cancellations are {open:?}, the row says {said:?}")
+    });
+    let undone = row.status == ReservationStatus::Cancelling;
+    findings.must(undone == row.open_cancellation.is_some(), Invariant::I8, || {
+        format!("is {}, its open cancellation is {:?}", row.status, row.open_cancellation)
+    });
+}
+
+/// I7: nothing is left when it is closed.
+fn complete(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
+    let steps = [
+        ("tickets", dossier.tickets.is_empty() || undo.tickets_revoked_at.is_some()),
+        ("seats", undo.seats_freed_at.is_some()),
+        ("money", !money_was_taken(dossier) || undo.money_returned_at.is_some()),
+    ];
+    for (step, is_done) in steps {
+        findings.must(is_done, Invariant::I7, || {
+            format!("cancellation {} was closed without its {step}", undo.id)
+        });
+    }
+}
+
+fn money_was_taken(dossier: &Dossier) -> bool {
+    dossier.payments.iter().any(|payment| match payment.attempt.status {
+        AttemptStatus::Approved
+        | AttemptStatus::Captured
+        | AttemptStatus::Voided
+        | AttemptStatus::Refunded
+        | AttemptStatus::PartiallyRefunded => true,
+        AttemptStatus::Pending
+        | AttemptStatus::Declined
+        | AttemptStatus::Abandoned
+        | AttemptStatus::Lapsed => false,
+    })
+}
+
+/// I6: after the first `SeatCancelled` no `TicketCancelled`, after the first `PaymentCancelled`
+/// neither; no money is told to be returned that was not asked to be.
+fn told_in_order(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let mut furthest = 0;
+    let mut asked = false;
+    for event in events {
+        let place = match event.kind {
+            EventType::CancellationRequested => {
+                (furthest, asked) = (0, false);
+                continue;
+            }
+            EventType::PaymentCancellationRequested => {
+                asked = true;
+                continue;
+            }
+            EventType::TicketCancelled => 1,
+            EventType::SeatCancelled => 2,
+            EventType::PaymentCancelled => 3,
+            _ => continue,
+        };
+        findings.must(place >= furthest, Invariant::I6, || {
+            format!("{} at {} comes too late", event.kind, event.seq)
+        });
+        findings.must(asked || place < 3, Invariant::I6, || {
+            format!("{} at {} without being asked for", event.kind, event.seq)
+        });
+        furthest = furthest.max(place);
+    }
+}
+
+/// I6: no seat is freed and no void or refund is opened while a ticket lives.
+fn tickets_come_first(dossier: &Dossier, findings: &mut Findings<'_>) {
+    for record in &dossier.calls {
+        let call = &record.call;
+        if !matches!(call.operation, Operation::Void | Operation::Refund) {
+            continue;
+        }
+        for ticket in &dossier.tickets {
+            let revoked = ticket.revoked_at.is_some_and(|at| at <= call.opened_at);
+            findings.must(revoked, Invariant::I6, || {
+                format!("{} was opened before ticket {} was revoked", call.key, ticket.id)
+            });
+        }
+    }
+    for ticket in dossier.tickets.iter().filter(|t| t.status == TicketStatus::Cancelled) {
+        let seat = dossier.seats.iter().find(|seat| seat.id == ticket.assignment_id);
+        let freed_at = seat.and_then(|seat| seat.freed_at);
+        let in_order = freed_at.is_none_or(|freed| ticket.revoked_at.is_some_and(|r| r <= freed));
+        findings.must(in_order, Invariant::I6, || {
+            format!("the seat of ticket {} was freed before it was revoked", ticket.id)
+        });
+    }
+}

@@ -1,0 +1,102 @@
+//! `marquee api`, `marquee worker` and `marquee migrate`: the parts of `up` as processes of their
+//! own, any number of each, on one PostgreSQL and one Temporal.
+
+use crate::config::{Api, Database, Migrate, Worker};
+use crate::connection::{Target, watch_over};
+use crate::crew::{Crew, Hire, Link};
+use crate::offer::keep_topped_up;
+use crate::serving::{listen_on_loopback, serve};
+use crate::stopping::{asked_to_stop, in_time};
+use crate::workers::Queue;
+use activities::World;
+use anyhow::{Context, bail};
+use api::{App, TemporalLink};
+use domain::reservation::Deadlines;
+use gateway::Gateway;
+use gateway::house::House;
+use std::sync::Arc;
+use store::{Clock, Store};
+use tokio::sync::watch;
+
+/// The API alone; it takes bookings also before Temporal or a worker is there.
+pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
+    let listener = listen_on_loopback(options.listen).await?;
+    let api_at = listener.local_addr()?;
+    let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
+    let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
+
+    let (quit, quitting) = watch::channel(false);
+    let (connected, client) = watch::channel(None);
+    let (up, temporal_up) = watch::channel(false);
+    let app = App {
+        store,
+        temporal: TemporalLink { client, up: temporal_up },
+        require_idempotency_key: options.require_idempotency_key,
+        faults: None,
+        ledger: None,
+    };
+    let serving = serve(listener, app, quitting);
+    println!("API        http://{api_at}   (bookings are taken from now on)");
+    let watching = tokio::spawn(watch_over(Target::from(&options.temporal), connected, up));
+
+    asked_to_stop().await?;
+    println!("Stopping …");
+    top_up.abort();
+    watching.abort();
+    quit.send_replace(true);
+    in_time(async {
+        serving.await.ok();
+    })
+    .await;
+    Ok(())
+}
+
+/// Workers for some task queues, and the pump where `booking` is one of them.
+pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
+    let pays = options.queues.contains(&Queue::Payment);
+    let gateway: Option<Arc<dyn Gateway>> = match options.gateway_url {
+        Some(url) => Some(Arc::new(House::new(url)?)),
+        None if pays => bail!("--gateway-url: the queue `payment` needs a payment company"),
+        None => None,
+    };
+    let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
+    let (quit, quitting) = watch::channel(false);
+    let (up, _) = watch::channel(false);
+    let mut crew = Crew::hire(Hire {
+        queues: &options.queues,
+        target: Target::from(&options.temporal),
+        world: World { store, gateway },
+        grace: options.grace,
+        link: Link { client: watch::channel(None).0, up },
+        ticket_is_down: None,
+        quit: quitting,
+    })?;
+    println!("Workers    {:?}", options.queues);
+    let broke = tokio::select! {
+        asked = asked_to_stop() => asked.err(),
+        broke = crew.broke() => Some(broke),
+    };
+    println!("Stopping …");
+    quit.send_replace(true);
+    in_time(crew.ended()).await;
+    broke.map_or(Ok(()), Err)
+}
+
+/// Brings the schema up to date and ends. The others do the same when they start, one at a time
+/// under a lock; this is for those who want it done before.
+pub(crate) async fn migrate(options: Migrate) -> anyhow::Result<()> {
+    open(&options.database, Deadlines::default()).await?;
+    println!("Database   its schema is up to date");
+    Ok(())
+}
+
+async fn open(database: &Database, deadlines: Deadlines) -> anyhow::Result<Store> {
+    let url = &database.database_url;
+    if url.starts_with("sqlite:") {
+        bail!("--database-url: SQLite means one process: use `marquee up`");
+    }
+    // The URL may hold a password: it is not repeated.
+    Store::open(url, Clock::System, deadlines)
+        .await
+        .context("cannot open the database (--database-url)")
+}
