@@ -4,9 +4,12 @@
 //! `MARQUEE_SIM_SEED=<seed> cargo test -p workers --test it simulation`.
 
 mod calm;
+mod crashes;
 mod customers;
 mod gateway;
 mod judge;
+mod pauses;
+mod planted;
 mod pump;
 mod reach;
 mod runs;
@@ -17,9 +20,8 @@ mod theater;
 mod trace;
 mod world;
 
-use judge::judge;
+use judge::Wrong;
 use reach::Reach;
-use std::path::Path;
 use std::time::Instant;
 use storm::{Played, play};
 use world::Nature;
@@ -85,7 +87,6 @@ async fn play_all(seeds: impl Iterator<Item = u64>) -> Result<Reach, String> {
             return Err(story);
         }
         reach.add(std::mem::take(&mut played.world.reach));
-        forget(folder.path(), seed);
     }
     Ok(reach)
 }
@@ -103,26 +104,19 @@ async fn tell(seed: u64) -> (Option<String>, String) {
 
 /// What is wrong, the story of the first reservation that it is about, and how to see it again.
 async fn story(seed: u64, played: &mut Played) -> Option<String> {
-    let mut faults = judge(&mut played.world).await;
+    let mut wrong = played.world.judge().await;
     if let Err(what) = &played.rest {
-        faults.insert(0, judge::Fault { about: None, what: what.clone() });
+        wrong.insert(0, Wrong { about: None, what: what.clone() });
     }
-    if faults.is_empty() {
+    if wrong.is_empty() {
         return None;
     }
-    let about = faults.iter().find_map(|fault| fault.about.clone());
+    let about = wrong.iter().find_map(|wrong| wrong.about.clone());
     let told = match about {
         Some(id) => played.world.trace.story(&id),
         None => played.world.trace.text(),
     };
-    let faults: Vec<&str> = faults.iter().map(|fault| fault.what.as_str()).collect();
+    let wrong: Vec<&str> = wrong.iter().map(|wrong| wrong.what.as_str()).collect();
     let again = format!("{SEED}={seed} cargo test -p workers --test it simulation -- --nocapture");
-    Some(format!("seed {seed}: {faults:#?}\n{told}\nagain: {again}"))
-}
-
-/// A world's database is of no use any more.
-fn forget(folder: &Path, seed: u64) {
-    for ending in ["db", "db-wal", "db-shm"] {
-        std::fs::remove_file(folder.join(format!("seed-{seed}.{ending}"))).ok();
-    }
+    Some(format!("seed {seed}: {wrong:#?}\n{told}\nagain: {again}"))
 }

@@ -41,7 +41,7 @@ impl World {
         self.ready().into_iter().min_by_key(|index| self.actors[*index].since)
     }
 
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let settled = |status: ReservationStatus| {
             status == ReservationStatus::Ticketed || status.is_terminal()
         };

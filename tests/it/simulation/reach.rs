@@ -4,7 +4,7 @@ use domain::reservation::Reservation;
 use domain::words::{Actor, EventType, Operation, ReservationStatus as S, StatusReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use store::timeline::Recorded;
+use domain::timeline::Recorded;
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Reach {

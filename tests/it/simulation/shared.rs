@@ -53,7 +53,7 @@ impl Shared {
     }
 
     pub(super) fn world(&self) -> World {
-        World { store: self.store(), gateway: self.gateway.clone() }
+        World { store: self.store(), gateway: Some(self.gateway.clone()) }
     }
 
     pub(super) fn temporal_answers(&self) -> bool {
@@ -84,7 +84,7 @@ impl Shared {
     pub(super) fn failed(&self, what: &str, why: &Unfinished) {
         match why {
             Unfinished::Unknown(_) | Unfinished::InProgress => {}
-            Unfinished::Store(_) | Unfinished::NoProgress => {
+            Unfinished::Store(_) | Unfinished::NoGateway | Unfinished::NoProgress => {
                 self.broken.borrow_mut().push(format!("{what}: {why:?}"));
             }
         }

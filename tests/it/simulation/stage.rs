@@ -91,6 +91,23 @@ impl Stage {
         parked
     }
 
+    /// Polls an actor so often, or until it parks.
+    pub(super) async fn go_on_for(
+        &self,
+        actor: &mut Pin<Box<dyn Future<Output = ()>>>,
+        mut polls: u32,
+    ) {
+        self.slots().verdict = Some(Verdict::Go);
+        std::future::poll_fn(|cx| {
+            polls = polls.saturating_sub(1);
+            let ended = actor.as_mut().poll(cx).is_ready();
+            let parked = self.slots().parked.take().is_some();
+            if ended || parked || polls == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.slots().verdict = None;
+    }
+
     fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
         self.0.lock().expect("nobody panics under the lock")
     }

@@ -2,9 +2,7 @@
 
 use super::calm::Until;
 use super::customers::Intent;
-use super::gateway::Honesty;
 use super::stage::{Asking, Point, Verdict};
-use super::theater::folder;
 use super::world::{Nature, Who, World};
 use domain::ids::ReservationId;
 use domain::words::Operation;
@@ -192,6 +190,7 @@ impl Storm {
         world.payment_back_at = now.min(world.payment_back_at);
         world.ticket_back_at = now.min(world.ticket_back_at);
         world.shared.temporal_back_at.set(now.min(world.shared.temporal_back_at.get()));
+        world.actors.iter_mut().for_each(|actor| actor.held_until = now);
         world.trace.says(now, "the storm is over (machine, Temporal)".to_owned());
     }
 }
@@ -285,7 +284,7 @@ pub(super) async fn play(folder: &Path, seed: u64, plant: &Nature) -> Played {
         stepwise: rng.bool(),
         ..plant.clone()
     };
-    let mut world = World::open(folder, &format!("seed-{seed}"), nature).await;
+    let mut world = World::open(folder, nature).await;
     let offer = world.offer().await;
     for n in 1..=rng.u32(3..=8) {
         let intent = Intent::draw(&mut rng);

@@ -1,7 +1,7 @@
 //! A world: one database, its actors, and virtual time. Everything that happens is one of the
 //! functions here, called by a scheduler (`storm.rs` by dice, `calm.rs` in order).
 
-use super::customers::{Command, Customer, Intent, carry_out};
+use super::customers::{Cancels, Command, Customer, Intent, carry_out};
 use super::gateway::{Honesty, ModelGateway};
 use super::pump::{self, GRACE};
 use super::reach::Reach;
@@ -19,11 +19,11 @@ use gateway::{Gateway, Outcome};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use store::reserve::Offer;
 use store::{Clock, Store};
@@ -99,16 +99,18 @@ pub(super) struct World {
     changes: broadcast::Receiver<(ReservationId, i64)>,
     turn: u64,
     pump_due: bool,
-    url: String,
+    file: PathBuf,
 }
 
 impl World {
-    pub(super) async fn open(folder: &Path, name: &str, nature: Nature) -> Self {
-        let file = folder.join(format!("{name}.db"));
+    pub(super) async fn open(folder: &Path, nature: Nature) -> Self {
+        // Never a name again: what an earlier world has left beside its file would be read.
+        static WORLDS: AtomicU64 = AtomicU64::new(0);
+        let file = folder.join(format!("{}.db", WORLDS.fetch_add(1, Ordering::Relaxed)));
         std::fs::write(&file, template()).expect("room for a copy");
-        let url = format!("sqlite://{}", file.display());
         let clock = Arc::new(AtomicI64::new(BEGINNING.as_millis()));
-        let store = reopen(&url, &clock).await;
+        let store = reopen(&file, &clock).await;
+        let url = format!("sqlite://{}", file.display());
         let mut raw = AnyConnection::connect(&url).await.expect("the store has opened it");
         if let Some(damage) = nature.damage {
             let done = sqlx::raw_sql(AssertSqlSafe(damage)).execute(&mut raw).await;
@@ -144,7 +146,7 @@ impl World {
             changes,
             turn: 0,
             pump_due: false,
-            url,
+            file,
         }
     }
 
@@ -170,6 +172,21 @@ impl World {
         if let Some(how) = intent.cancels {
             self.spawn(Who::Customer(id), name, Box::pin(cancels.cancels(how)));
         }
+    }
+
+    /// The same customer wants out after all.
+    pub(super) fn customer_cancels(
+        &mut self,
+        n: u32,
+        offer: &Rc<Offer>,
+        intent: Intent,
+        how: Cancels,
+    ) {
+        let id = CustomerId::parse(format!("customer-{n}")).expect("plain");
+        let (shared, offer, rng) = (self.shared.clone(), offer.clone(), Rng::with_seed(0));
+        let hand = "cancels";
+        let customer = Customer { shared, id: id.clone(), offer, intent, rng, hand, keys: 0 };
+        self.spawn(Who::Customer(id), format!("customer {n}"), Box::pin(customer.cancels(how)));
     }
 
     fn spawn(&mut self, who: Who, name: String, future: Pin<Box<dyn Future<Output = ()>>>) {
@@ -259,6 +276,21 @@ impl World {
         self.replace(dead.who);
     }
 
+    /// A worker dies in the middle of its next step, after it was polled so often. Whether the
+    /// transaction that it was in took effect is open.
+    pub(super) async fn tear(&mut self, index: usize, polls: u32) {
+        let mut torn = self.actors.remove(index);
+        self.trace.says(self.now(), format!("{} is torn", torn.name));
+        self.shared.stage.go_on_for(&mut torn.future, polls).await;
+        let who = torn.who.clone();
+        drop(torn);
+        // What its transaction left behind is cleared up by the next one.
+        self.shared.store().forget_old_keys().await.expect("the store goes on");
+        self.observe().await;
+        self.carry_out_orders();
+        self.replace(who);
+    }
+
     /// A worker stands still for longer than its try may last: Temporal gives its work to another,
     /// and it goes on when it wakes up.
     pub(super) fn freeze(&mut self, index: usize, pause: Duration) {
@@ -288,7 +320,7 @@ impl World {
             .partition(|actor| matches!(actor.who, Who::Customer(_)));
         self.actors = customers;
         let names: Vec<Who> = dead.into_iter().map(|actor| actor.who).collect();
-        let store = reopen(&self.url, &self.shared.clock).await;
+        let store = reopen(&self.file, &self.shared.clock).await;
         store.spare_deadlines_until(self.now().plus(GRACE));
         self.changes = store.changes().watch();
         *self.shared.store.borrow_mut() = store;
@@ -357,7 +389,9 @@ impl World {
         let due = "select min(attend_at) as due from (select attend_at from reservation \
                    union all select attend_at from cancellation)";
         let due = sqlx::query(due).fetch_one(&mut self.raw).await.expect("the database answers");
-        if let Some(due) = due.get::<Option<i64>, _>("due") {
+        let due = due.get::<Option<i64>, _>("due");
+        let pumps = self.actors.iter().any(|actor| actor.who == Who::Pump);
+        if let Some(due) = due.filter(|_| !pumps) {
             events.push(Time::from_millis(due).max(self.shared.temporal_back_at.get()));
         }
         events.into_iter().min().map(|at| at.max(now.plus(Duration::from_millis(1))))
@@ -470,6 +504,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Its database is of no use any more, and memory is dear.
+    fn drop(&mut self) {
+        for ending in ["db", "db-wal", "db-shm"] {
+            std::fs::remove_file(self.file.with_extension(ending)).ok();
+        }
+    }
+}
+
 fn was_cut_off(actor: &Actor) -> bool {
     matches!(actor.at, Point::Request | Point::Response)
 }
@@ -498,7 +541,8 @@ async fn record(shared: &Shared, call: &GatewayCall, answer: &Answer) {
     }
 }
 
-async fn reopen(url: &str, clock: &Arc<AtomicI64>) -> Store {
-    let opened = Store::open(url, Clock::Manual(clock.clone()), Deadlines::default()).await;
+async fn reopen(file: &Path, clock: &Arc<AtomicI64>) -> Store {
+    let url = format!("sqlite://{}", file.display());
+    let opened = Store::open(&url, Clock::Manual(clock.clone()), Deadlines::default()).await;
     opened.expect("the database is there")
 }
