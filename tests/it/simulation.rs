@@ -55,7 +55,7 @@ fn no_seed_breaks_a_promise() {
             Err(story) => panic!("{story}"),
         }
     }
-    println!("{SEEDS} seeds in {:?}\n{}", began.elapsed(), reach.table());
+    println!("{}\n{SEEDS} seeds in {:?}", reach.table(), began.elapsed());
     assert_eq!(reach.missed(), Vec::<&str>::new(), "built, and no seed reaches it");
 }
 

@@ -5,10 +5,11 @@ use super::calm::Until;
 use super::customers::{Cancels, Intent};
 use super::on_a_runtime;
 use super::stage::{Point, Verdict};
-use super::theater::{STARTS_AFTER, folder};
+use super::theater::{BEGINNING, SALES_CLOSE_BEFORE, STARTS_AFTER, folder};
 use super::world::{Nature, Who, World};
 use domain::payment::Answer;
 use domain::reservation::PlanSeats;
+use domain::time::Time;
 use domain::words::{Grade, Operation, ReservationStatus as S};
 use fastrand::Rng;
 use std::path::Path;
@@ -57,17 +58,20 @@ enum Disturbance {
 /// The same customer comes and nothing else differs.
 fn intent(journey: Journey) -> Intent {
     let cancels = |from| Some(Cancels { from, hesitates: 0, twice: false });
-    let plan = matches!(journey, Journey::Plan | Journey::CaptureRefused | Journey::LateApproval);
+    let plan = matches!(journey, Journey::Plan | Journey::CaptureRefused);
+    let late = journey == Journey::LateApproval;
+    let sales_close = STARTS_AFTER - SALES_CLOSE_BEFORE;
+    let pays = journey != Journey::CancelledBeforePayment;
+    let pays_after = Duration::from_secs(if late { 9 * 60 } else { 2 });
     Intent {
-        arrives_after: Duration::ZERO,
+        arrives_after: if late { sales_close - Duration::from_secs(20) } else { Duration::ZERO },
         adults: 2,
         grade: Grade::Standard,
         plan: plan.then_some(PlanSeats::Best),
-        pays_after: Some(Duration::from_secs(2)).filter(|_| journey != Journey::CancelledBeforePayment),
+        pays_after: pays.then_some(pays_after),
         pays_twice: false,
-        chooses_after: Some(Duration::from_secs(2)).filter(|_| {
-            !matches!(journey, Journey::CancelledApproved | Journey::SeatTimeOut)
-        }),
+        chooses_after: Some(Duration::from_secs(2))
+            .filter(|_| !matches!(journey, Journey::CancelledApproved | Journey::SeatTimeOut)),
         insists: false,
         cancels: match journey {
             Journey::CancelledBeforePayment => cancels(S::Reserved),
@@ -83,13 +87,15 @@ fn intent(journey: Journey) -> Intent {
 }
 
 /// What the journey itself demands of the gateway.
-fn verdict(journey: Journey, at: &Point) -> Verdict {
+fn verdict(journey: Journey, now: Time, at: &Point) -> Verdict {
     match (journey, at) {
         (Journey::CaptureRefused, Point::Send(_, call)) if call.operation == Operation::Capture => {
             Verdict::Refuse
         }
-        (Journey::LateApproval, Point::Send(_, call)) if call.operation == Operation::Approve => {
-            Verdict::Slow(STARTS_AFTER + Duration::from_secs(60))
+        (Journey::LateApproval, Point::Send(_, call))
+            if call.operation == Operation::Approve && now < BEGINNING.plus(STARTS_AFTER) =>
+        {
+            Verdict::Unavailable
         }
         _ => Verdict::Go,
     }
@@ -125,12 +131,10 @@ async fn drive(
         let now = disturbed.filter(|(what, _)| fits(*what, &world, index));
         let strikes = now.is_some_and(|(_, at)| at == points);
         points += u32::from(now.is_some());
+        let verdict = verdict(journey, world.now(), &world.actors[index].at);
         match now.filter(|_| strikes) {
-            Some((what, _)) => strike(&mut world, index, what).await,
-            None => {
-                let verdict = verdict(journey, &world.actors[index].at);
-                world.go(index, verdict).await;
-            }
+            Some((what, _)) => strike(&mut world, index, what, verdict).await,
+            None => world.go(index, verdict).await,
         }
     }
     let rest = world.come_to_rest(Until::Settled).await;
@@ -155,7 +159,7 @@ fn fits(what: Disturbance, world: &World, index: usize) -> bool {
     }
 }
 
-async fn strike(world: &mut World, index: usize, what: Disturbance) {
+async fn strike(world: &mut World, index: usize, what: Disturbance, verdict: Verdict) {
     match what {
         Disturbance::WorkerKilled => world.kill(index),
         Disturbance::ProcessKilled => world.restart().await,
@@ -166,7 +170,7 @@ async fn strike(world: &mut World, index: usize, what: Disturbance) {
                 world.deliver_again(call, Duration::from_secs(3));
             }
         }
-        Disturbance::TornAfter(polls) => world.tear(index, polls).await,
+        Disturbance::TornAfter(polls) => world.tear(index, verdict, polls).await,
     }
 }
 
@@ -177,7 +181,13 @@ async fn ending(world: &World) -> Ending {
         let row = store.reservation(&row.id).await.expect("it reads").expect("it exists");
         reservation.push(format!(
             "{} {:?} {:?} {} {} {} {}",
-            row.status, row.reason, row.attempt, row.seats, row.tickets, row.capacity, row.refunded.get(),
+            row.status,
+            row.reason,
+            row.attempt,
+            row.seats,
+            row.tickets,
+            row.capacity,
+            row.refunded.get(),
         ));
         reservation.extend(row.seat_numbers);
         for event in store.timeline(&row.id, 0, 100).await.expect("it reads") {

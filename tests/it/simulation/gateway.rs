@@ -165,13 +165,7 @@ impl ModelGateway {
     }
 
     /// One key has one effect; its answer is given again.
-    fn decide(
-        &self,
-        books: &mut Books,
-        call: &GatewayCall,
-        verdict: Verdict,
-        now: Time,
-    ) -> Answer {
+    fn decide(&self, books: &mut Books, call: &GatewayCall, verdict: Verdict, now: Time) -> Answer {
         let known = books.ledger.iter().find(|entry| entry.call.key == call.key);
         if let Some(entry) = known.filter(|_| self.honesty != Honesty::ForgetsKeys) {
             if now.since(entry.at) >= LATE_AFTER {

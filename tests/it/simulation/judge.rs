@@ -5,10 +5,11 @@ use super::customers::{Command, Said};
 use super::gateway::Money;
 use super::world::World;
 use domain::audit::LedgerEntry;
-use domain::ids::PaymentAttemptId;
+use domain::ids::{PaymentAttemptId, ReservationId};
 use domain::payment::Answer;
 use domain::reservation::Reservation;
 use domain::words::{CancellationState, ReservationStatus as S, TicketStatus};
+use sqlx::Row;
 use std::collections::BTreeMap;
 use store::Decision;
 use store::audit::Ledger;
@@ -30,13 +31,26 @@ impl World {
         let mut wrong: Vec<Wrong> =
             broken.into_iter().map(|what| Wrong { about: None, what }).collect();
         wrong.extend(self.audited().await);
-        let rows: Vec<Reservation> = self.rows.values().cloned().collect();
+        let rows = self.read_rows().await;
         for row in &rows {
             wrong.extend(self.holds_what_it_should(row).await);
         }
         wrong.extend(self.broken_promises().await);
         wrong.extend(made_twice(&rows));
         wrong
+    }
+
+    /// All rows as they are now: of a torn step nobody may have heard.
+    async fn read_rows(&mut self) -> Vec<Reservation> {
+        let ids = "select reservation_id from reservation order by reservation_id";
+        let ids = sqlx::query(ids).fetch_all(&mut self.raw).await.expect("it reads");
+        let store = self.shared.store();
+        let mut rows = Vec::new();
+        for id in ids {
+            let id = ReservationId::parse(id.get::<String, _>(0)).expect("it was parsed before");
+            rows.extend(store.reservation(&id).await.expect("it reads"));
+        }
+        rows
     }
 
     /// What the auditor finds; true at any moment, at rest or not.
@@ -73,8 +87,7 @@ impl World {
             None => false,
         };
         let mut wrong = Vec::new();
-        let mut finds =
-            |what: String| wrong.push(Wrong { about: Some(row.id.to_string()), what });
+        let mut finds = |what: String| wrong.push(Wrong { about: Some(row.id.to_string()), what });
         if !(row.status == S::Ticketed || row.status.is_terminal() || blocked) {
             finds(format!("{} is no rest", row.status));
         }
@@ -101,13 +114,12 @@ impl World {
     /// What the gateway holds of a reservation: approved or captured and not returned.
     fn held_money(&self, row: &Reservation) -> i64 {
         let attempts = 1..=row.attempt.map_or(0, |attempt| attempt.n);
-        let held = attempts.map(|n| {
-            match self.shared.gateway.money(&PaymentAttemptId::nth(&row.id, n)) {
+        let held =
+            attempts.map(|n| match self.shared.gateway.money(&PaymentAttemptId::nth(&row.id, n)) {
                 Money::Untouched | Money::Voided => 0,
                 Money::Approved { amount, .. } => amount,
                 Money::Captured { amount, refunded } => amount - refunded,
-            }
-        });
+            });
         held.sum()
     }
 

@@ -1,10 +1,10 @@
 //! What the worlds have reached of specification 1.4 and 1.8, and by which faults.
 
 use domain::reservation::Reservation;
+use domain::timeline::Recorded;
 use domain::words::{Actor, EventType, Operation, ReservationStatus as S, StatusReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use domain::timeline::Recorded;
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Reach {
@@ -19,13 +19,56 @@ pub(super) struct Reach {
 
 /// What every full run has to reach: the transitions and races that are built today.
 const BUILT: &[&str] = &[
-    "T1", "T2 sold out", "T2 closed", "T3", "T4", "T4 by plan", "T5", "T5 late", "T6", "T7 none left",
-    "T7 plan", "T10", "T11 reserved", "T11 pending", "T12", "T12 by plan", "T13 taken",
-    "T13 plan dropped", "T14", "T15", "T16", "T18 reserved", "T18 pending", "T18 sent",
-    "T18 approved", "T19 seated", "T19 ticketed", "T21 cancelled", "T21 expired", "T24 ticketed",
-    "T24 seated", "T25", "R4", "R5 the seats won", "R5 the time won", "R6 unsent", "R6 sent",
-    "R7 the cancel won", "R7 the seats won", "R8 before", "R8 after", "R9", "R10", "R11", "R12",
-    "R16", "R25", "R26", "R28", "refund blocked",
+    "T1",
+    "T2 sold out",
+    "T2 closed",
+    "T3",
+    "T4",
+    "T4 by plan",
+    "T5",
+    "T5 late",
+    "T6",
+    "T7 none left",
+    "T7 plan",
+    "T10",
+    "T11 reserved",
+    "T11 pending",
+    "T12",
+    "T12 by plan",
+    "T13 taken",
+    "T13 plan dropped",
+    "T14",
+    "T15",
+    "T16",
+    "T18 reserved",
+    "T18 pending",
+    "T18 sent",
+    "T18 approved",
+    "T19 seated",
+    "T19 ticketed",
+    "T21 cancelled",
+    "T21 expired",
+    "T24 ticketed",
+    "T24 seated",
+    "T25",
+    "R4",
+    "R5 the seats won",
+    "R5 the time won",
+    "R6 unsent",
+    "R6 sent",
+    "R7 the cancel won",
+    "R7 the seats won",
+    "R8 before",
+    "R8 after",
+    "R9",
+    "R10",
+    "R11",
+    "R12",
+    "R16",
+    "R25",
+    "R26",
+    "R28",
+    "refund blocked",
 ];
 
 /// Rows of 1.4 that wait for later issues.
@@ -161,11 +204,7 @@ fn sum<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
 }
 
 /// The row of specification 1.4 that an event is.
-fn named(
-    from: &str,
-    event: &Recorded,
-    row: &Reservation,
-) -> Option<&'static str> {
+fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str> {
     let to = event.status;
     let reason = event.detail.reason;
     match event.kind {

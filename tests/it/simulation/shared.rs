@@ -17,12 +17,22 @@ use store::Store;
 /// What an actor asks of the scheduler.
 pub(super) enum Order {
     /// Temporal is to start this booking, or to wake it.
-    Booking { id: ReservationId, wakes: u32 },
+    Booking {
+        id: ReservationId,
+        wakes: u32,
+    },
     /// Temporal is to wake this booking if it runs.
     Wake(ReservationId),
-    Undo { id: CancellationId, wakes: u32 },
+    Undo {
+        id: CancellationId,
+        wakes: u32,
+    },
     /// The network delivers a command again, some time later.
-    Doubled { customer: CustomerId, command: Command, key: String },
+    Doubled {
+        customer: CustomerId,
+        command: Command,
+        key: String,
+    },
 }
 
 pub(super) struct Shared {

@@ -95,9 +95,10 @@ impl Stage {
     pub(super) async fn go_on_for(
         &self,
         actor: &mut Pin<Box<dyn Future<Output = ()>>>,
+        verdict: Verdict,
         mut polls: u32,
     ) {
-        self.slots().verdict = Some(Verdict::Go);
+        self.slots().verdict = Some(verdict);
         std::future::poll_fn(|cx| {
             polls = polls.saturating_sub(1);
             let ended = actor.as_mut().poll(cx).is_ready();

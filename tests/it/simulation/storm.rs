@@ -97,14 +97,17 @@ impl Storm {
 
     async fn strike(&mut self, world: &mut World, index: usize, kind: &'static str) {
         match kind {
-            "request lost" | "API killed after commit" | "never reached gateway"
+            "request lost"
+            | "API killed after commit"
+            | "never reached gateway"
             | "answer lost" => world.go(index, Verdict::Lost).await,
             "request doubled" => world.go(index, Verdict::Doubled).await,
             "gateway 503" | "gateway 503 after effect" => {
                 world.go(index, Verdict::Unavailable).await;
             }
             "gateway slow" => {
-                let pause = self.pause();
+                // Every half second somebody asks again, so not for long.
+                let pause = Duration::from_secs(self.rng.u64(1..45));
                 world.go(index, Verdict::Slow(pause)).await;
             }
             "declined" | "capture refused" | "refund refused" => {

@@ -278,10 +278,10 @@ impl World {
 
     /// A worker dies in the middle of its next step, after it was polled so often. Whether the
     /// transaction that it was in took effect is open.
-    pub(super) async fn tear(&mut self, index: usize, polls: u32) {
+    pub(super) async fn tear(&mut self, index: usize, verdict: Verdict, polls: u32) {
         let mut torn = self.actors.remove(index);
         self.trace.says(self.now(), format!("{} is torn", torn.name));
-        self.shared.stage.go_on_for(&mut torn.future, polls).await;
+        self.shared.stage.go_on_for(&mut torn.future, verdict, polls).await;
         let who = torn.who.clone();
         drop(torn);
         // What its transaction left behind is cleared up by the next one.
@@ -341,7 +341,11 @@ impl World {
 
     /// What was sent is delivered once more, later, and its answer recorded as a callback's is.
     pub(super) fn deliver_again(&mut self, call: GatewayCall, after: Duration) {
-        let name = format!("late {} of {}", call.operation, self.trace.place(call.reservation_id.as_str()));
+        let name = format!(
+            "late {} of {}",
+            call.operation,
+            self.trace.place(call.reservation_id.as_str())
+        );
         let late = late_delivery(self.shared.clone(), call, after);
         self.spawn(Who::Stray, name, Box::pin(late));
     }
@@ -379,12 +383,15 @@ impl World {
         let now = self.now();
         let mut events: Vec<Time> = self.shared.gateway.next_done().into_iter().collect();
         for actor in &self.actors {
-            events.push(match actor.at {
-                Point::Wait { until, .. } => until,
-                Point::Step(Queue::Payment, _) => self.payment_back_at,
-                Point::Step(Queue::Ticket, _) => self.ticket_back_at,
-                _ => actor.held_until,
-            }.max(actor.held_until));
+            events.push(
+                match actor.at {
+                    Point::Wait { until, .. } => until,
+                    Point::Step(Queue::Payment, _) => self.payment_back_at,
+                    Point::Step(Queue::Ticket, _) => self.ticket_back_at,
+                    _ => actor.held_until,
+                }
+                .max(actor.held_until),
+            );
         }
         let due = "select min(attend_at) as due from (select attend_at from reservation \
                    union all select attend_at from cancellation)";
