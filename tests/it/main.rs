@@ -18,6 +18,7 @@ mod paying;
 mod postgres;
 mod replay;
 mod requests;
+mod simulation;
 mod store;
 mod structure;
 mod temporal;

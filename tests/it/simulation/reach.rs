@@ -1,0 +1,245 @@
+//! What the worlds have reached of specification 1.4 and 1.8, and by which faults.
+
+use domain::reservation::Reservation;
+use domain::timeline::Recorded;
+use domain::words::{Actor, EventType, Operation, ReservationStatus as S, StatusReason};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Reach {
+    statuses: BTreeSet<&'static str>,
+    cases: BTreeMap<&'static str, u64>,
+    /// From, event, to.
+    transitions: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    /// Fault, and how the reservations ended that it met.
+    faults: BTreeMap<(&'static str, &'static str), u64>,
+    runs: BTreeMap<String, u64>,
+}
+
+/// What every full run has to reach: the transitions and races that are built today.
+const BUILT: &[&str] = &[
+    "T1",
+    "T2 sold out",
+    "T2 closed",
+    "T3",
+    "T4",
+    "T4 by plan",
+    "T5",
+    "T5 late",
+    "T6",
+    "T7 none left",
+    "T7 plan",
+    "T10",
+    "T11 reserved",
+    "T11 pending",
+    "T12",
+    "T12 by plan",
+    "T13 taken",
+    "T13 plan dropped",
+    "T14",
+    "T15",
+    "T16",
+    "T18 reserved",
+    "T18 pending",
+    "T18 sent",
+    "T18 approved",
+    "T19 seated",
+    "T19 ticketed",
+    "T21 cancelled",
+    "T21 expired",
+    "T24 ticketed",
+    "T24 seated",
+    "T25",
+    "R4",
+    "R5 the seats won",
+    "R5 the time won",
+    "R6 unsent",
+    "R6 sent",
+    "R7 the cancel won",
+    "R7 the seats won",
+    "R8 before",
+    "R8 after",
+    "R9",
+    "R10",
+    "R11",
+    "R12",
+    "R16",
+    "R25",
+    "R26",
+    "R28",
+    "refund blocked",
+];
+
+/// Rows of 1.4 that wait for later issues.
+const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), T6 lapsed authorisation, \
+     T17 seat change, T20 partial cancel, T22 cancelled showtime, T23 scan, T26 approval after the end";
+
+impl Reach {
+    pub(super) fn case(&mut self, case: &'static str) {
+        *self.cases.entry(case).or_insert(0) += 1;
+    }
+
+    pub(super) fn run(&mut self, workflow: &str) {
+        let runs = self.runs.entry(workflow.to_owned()).or_insert(0);
+        *runs += 1;
+        if *runs > 1 && workflow.starts_with("booking/") {
+            self.case("R25");
+        }
+    }
+
+    /// A delivery came long after its key's answer.
+    pub(super) fn late_delivery(&mut self, row: Option<&Reservation>) {
+        let undone = row.is_some_and(|row| row.status.is_terminal() || row.status == S::Cancelling);
+        if undone {
+            self.case("R28");
+        }
+    }
+
+    pub(super) fn fault(&mut self, fault: &'static str, ended: &'static str) {
+        *self.faults.entry((fault, ended)).or_insert(0) += 1;
+    }
+
+    /// Cases that a row shows before and after a step, and its timeline does not.
+    pub(super) fn change(&mut self, before: Option<&Reservation>, after: &Reservation) {
+        self.statuses.insert(after.status.as_str());
+        let Some(before) = before else { return self.case("T1") };
+        let now = after.updated_at;
+        let overdue = before.deadline_at.is_some_and(|at| at <= now);
+        let open = before.open_call.as_ref().map(|call| call.operation);
+        if before.open_call.is_some() && after.open_call.is_none() && overdue {
+            self.case("R4");
+        }
+        match (before.status, after.status) {
+            (S::PaymentApproved, S::SeatSelected) if overdue => self.case("R5 the seats won"),
+            (S::PaymentPending, S::Cancelled) => self.case("R6 unsent"),
+            (S::PaymentPending, S::Cancelling) if open == Some(Operation::Approve) => {
+                self.case("R6 sent");
+            }
+            (S::SeatSelected, S::Cancelling) => {
+                self.case("R7 the seats won");
+                if before.is_captured() {
+                    self.case("R8 before");
+                }
+                if open == Some(Operation::Capture) && after.open_call.is_some() {
+                    self.case("R26");
+                }
+            }
+            (S::Ticketed, S::Cancelling) => self.case("R8 after"),
+            (S::Cancelling, S::Cancelling) => {
+                let settles = matches!(open, Some(Operation::Approve | Operation::Capture));
+                if settles && after.open_call.is_none() {
+                    self.case("T25");
+                }
+            }
+            _ => {}
+        }
+        let unanswered = before.open_call.is_some() && before.open_call == after.open_call;
+        if unanswered {
+            self.case("T10");
+        }
+    }
+
+    /// The transitions of one timeline.
+    pub(super) fn timeline(&mut self, events: &[Recorded], row: &Reservation) {
+        let mut from = "-";
+        for event in events {
+            let to = event.status.as_str();
+            *self.transitions.entry((from, event.kind.as_str(), to)).or_insert(0) += 1;
+            if let Some(case) = named(from, event, row) {
+                self.case(case);
+            }
+            from = to;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Reach) {
+        self.statuses.extend(other.statuses);
+        sum(&mut self.cases, other.cases);
+        sum(&mut self.transitions, other.transitions);
+        sum(&mut self.faults, other.faults);
+    }
+
+    /// What is built and was not reached.
+    pub(super) fn missed(&self) -> Vec<&'static str> {
+        let cases = BUILT.iter().filter(|case| !self.cases.contains_key(**case));
+        let built = |status: &&&S| **status != &S::PaymentDeferred;
+        let statuses = S::EVERY.iter().collect::<Vec<_>>();
+        let statuses = statuses.iter().filter(built).map(|status| status.as_str());
+        let missed = statuses.filter(|status| !self.statuses.contains(status));
+        let events = EventType::EVERY.iter().filter(|kind| **kind != EventType::PaymentLapsed);
+        let seen: BTreeSet<&str> = self.transitions.keys().map(|(_, kind, _)| *kind).collect();
+        let unseen = events.map(|kind| kind.as_str()).filter(|kind| !seen.contains(kind));
+        cases.copied().chain(missed).chain(unseen).collect()
+    }
+
+    pub(super) fn table(&self) -> String {
+        let mut table = String::new();
+        let mut line = |text: String| writeln!(table, "{text}").expect("memory");
+        line("cases of 1.4 and 1.8, how often:".to_owned());
+        for (case, count) in &self.cases {
+            line(format!("  {case:<20} {count}"));
+        }
+        line(format!("not built: {NOT_BUILT}"));
+        line("transitions (from, event, to):".to_owned());
+        for ((from, event, to), count) in &self.transitions {
+            line(format!("  {from:<17} {event:<29} {to:<17} {count}"));
+        }
+        line("fault → how the reservations ended that it met:".to_owned());
+        let kinds: BTreeSet<&str> = self.faults.keys().map(|(fault, _)| *fault).collect();
+        for kind in kinds {
+            let ended = self.faults.iter().filter(|((fault, _), _)| *fault == kind);
+            let ended: Vec<String> =
+                ended.map(|((_, status), count)| format!("{status} {count}")).collect();
+            line(format!("  {kind:<26} {}", ended.join(", ")));
+        }
+        table
+    }
+}
+
+fn sum<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *into.entry(key).or_insert(0) += count;
+    }
+}
+
+/// The row of specification 1.4 that an event is.
+fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str> {
+    let to = event.status;
+    let reason = event.detail.reason;
+    match event.kind {
+        EventType::PaymentRequested if event.actor == Actor::System => Some("T4 by plan"),
+        EventType::PaymentRequested => Some("T4"),
+        EventType::PaymentApproved if to == S::PaymentApproved => Some("T5"),
+        EventType::PaymentDeclined if to == S::Reserved => Some("T6"),
+        EventType::PaymentDeclined if to == S::Expired && row.plan.is_some() => Some("T7 plan"),
+        EventType::PaymentDeclined if to == S::Expired => Some("T7 none left"),
+        EventType::PaymentDeclined if from == "SEAT_SELECTED" => Some("T14"),
+        EventType::SeatAssigned if event.actor == Actor::System => Some("T12 by plan"),
+        EventType::SeatAssigned => Some("T12"),
+        EventType::PlanSeatsTaken => Some("T13 plan dropped"),
+        EventType::TicketIssued if from == "SEAT_SELECTED" => Some("T16"),
+        EventType::RefundDelayed => Some("refund blocked"),
+        EventType::ShowCompleted if from == "TICKETED" => Some("T24 ticketed"),
+        EventType::ShowCompleted => Some("T24 seated"),
+        EventType::ReservationExpired if reason == Some(StatusReason::PaymentTimeout) => {
+            if from == "RESERVED" { Some("T11 reserved") } else { Some("T11 pending") }
+        }
+        EventType::ReservationExpired if from == "CANCELLING" => Some("T21 expired"),
+        EventType::ReservationCancelled if from == "CANCELLING" => Some("T21 cancelled"),
+        EventType::CancellationRequested => match (reason, from) {
+            (Some(StatusReason::LateApproval), _) => Some("T5 late"),
+            (Some(StatusReason::SeatTimeout), _) => Some("T15"),
+            (Some(StatusReason::CustomerRequest), "RESERVED") => Some("T18 reserved"),
+            (Some(StatusReason::CustomerRequest), "PAYMENT_PENDING") if to == S::Cancelled => {
+                Some("T18 pending")
+            }
+            (Some(StatusReason::CustomerRequest), "PAYMENT_PENDING") => Some("T18 sent"),
+            (Some(StatusReason::CustomerRequest), "PAYMENT_APPROVED") => Some("T18 approved"),
+            (Some(StatusReason::CustomerRequest), "SEAT_SELECTED") => Some("T19 seated"),
+            (Some(StatusReason::CustomerRequest), "TICKETED") => Some("T19 ticketed"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
