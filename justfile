@@ -6,6 +6,11 @@ _default:
 up *args:
     cargo run -- up {{args}}
 
+# Measure: limits, accept, book, hot-show or all; docs/PERFORMANCE.md says what
+bench *args:
+    cargo build --release -p workers -p bench
+    target/release/bench {{args}}
+
 # Everything that must hold before a commit
 check: fmt clippy test deny
 

@@ -33,6 +33,11 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ("chaos", &[], "it breaks and audits from outside, as anybody could"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
+        "bench",
+        &["domain", "store", "workers", "workflows"],
+        "drives `marquee` from outside, and measures its limits with its own options",
+    ),
+    (
         "workers",
         &["activities", "api", "chaos", "domain", "fake-gateway", "gateway", "store", "workflows"],
         "the wiring; chaos for its tests",

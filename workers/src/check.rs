@@ -1,9 +1,9 @@
 //! `marquee check`: the auditor at the command line. It reads only, so it may run beside `up`.
 
 use crate::config::Check;
-use crate::connection::Target;
 use crate::up::database_in;
 use crate::{histories, ledger};
+use ::workers::connection::Target;
 use anyhow::{Context, bail};
 use domain::audit::Violation;
 use domain::ids::ReservationId;

@@ -1,8 +1,8 @@
 //! Every setting, as a flag with an environment twin. The environment is read here and nowhere
 //! else.
 
-use crate::connection::Target;
-use crate::workers::Queue;
+use ::workers::connection::Target;
+use ::workers::temporal_options::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
 use reqwest::Url;

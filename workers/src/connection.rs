@@ -13,20 +13,20 @@ use workflows::booking::{DEADLINE_AT, RESERVATION_STATUS, SHOWTIME_ID};
 
 /// A server and a namespace on it.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub struct Target {
     /// `host:port`.
-    pub(crate) address: String,
-    pub(crate) namespace: String,
+    pub address: String,
+    pub namespace: String,
 }
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// A connected server is asked this often whether it is there.
-pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
+pub const ASK_EVERY: Duration = Duration::from_secs(1);
 const TRY_AGAIN_MAX: Duration = Duration::from_secs(2);
 
 /// Tries until the server answers.
-pub(crate) async fn connect(target: &Target, identity: &str) -> Client {
+pub async fn connect(target: &Target, identity: &str) -> Client {
     let mut pause = Duration::from_millis(50);
     loop {
         match try_connect(target, identity).await {
@@ -39,7 +39,7 @@ pub(crate) async fn connect(target: &Target, identity: &str) -> Client {
 }
 
 /// Keeps a connection and says whether the server answers on it, for a process without a pump.
-pub(crate) async fn watch_over(
+pub async fn watch_over(
     target: Target,
     connected: watch::Sender<Option<Client>>,
     up: watch::Sender<bool>,
@@ -79,13 +79,13 @@ async fn try_connect(target: &Target, identity: &str) -> anyhow::Result<Client> 
 
 /// Makes sure that the server answers and has what our workflows need; also one that has lost its
 /// memory since.
-pub(crate) async fn greet(client: &Client, namespace: &str) -> anyhow::Result<()> {
+pub async fn greet(client: &Client, namespace: &str) -> anyhow::Result<()> {
     describe(client, namespace).await?;
     register_search_attributes(client, namespace).await
 }
 
 /// Whether the server answers for this namespace.
-pub(crate) async fn describe(client: &Client, namespace: &str) -> anyhow::Result<()> {
+pub async fn describe(client: &Client, namespace: &str) -> anyhow::Result<()> {
     let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..<_>::default() };
     let mut service = client.connection().workflow_service();
     timeout(ANSWER_WITHIN, service.describe_namespace(request.into_request()))

@@ -1,9 +1,10 @@
 //! The crew of a process: a worker for each of its task queues and, beside the booking queue's,
 //! the pump, because an eager start has to use the connection of the worker that gets the task.
 
-use crate::connection::Target;
 use crate::pump::Pump;
-use crate::workers::{Queue, Signals, spawn};
+use crate::workers::{Signals, spawn};
+use ::workers::connection::Target;
+use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::anyhow;
 use std::sync::Arc;

@@ -2,12 +2,12 @@
 //! own, any number of each, on one PostgreSQL and one Temporal.
 
 use crate::config::{Api, Database, Migrate, Worker};
-use crate::connection::{Target, watch_over};
 use crate::crew::{Crew, Hire, Link};
 use crate::offer::keep_topped_up;
 use crate::serving::{listen_on_loopback, serve};
 use crate::stopping::{asked_to_stop, in_time};
-use crate::workers::Queue;
+use ::workers::connection::{Target, watch_over};
+use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
 use api::{App, TemporalLink};

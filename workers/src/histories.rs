@@ -1,7 +1,7 @@
 //! What Temporal has of the runs that are to carry out what is owed. A booking or a cancellation
 //! never fails, times out or is cancelled: they return endings, and wait as long as it takes.
 
-use crate::connection::{Target, connect};
+use ::workers::connection::{Target, connect};
 use anyhow::Context;
 use domain::audit::{Invariant, Violation};
 use domain::reservation::{Owes, Reservation};

@@ -5,7 +5,6 @@ pub mod catalogue;
 mod check;
 mod children;
 mod config;
-mod connection;
 mod crew;
 mod fleet;
 mod guard;

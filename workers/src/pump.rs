@@ -2,7 +2,8 @@
 //! how many starts are in flight. It sits beside the booking worker and uses its connection, so
 //! that eager starts work. A lost wake, workflow or backup costs nothing but time.
 
-use crate::connection::{ASK_EVERY, describe, greet};
+use ::workers::connection::{ASK_EVERY, describe, greet};
+use ::workers::temporal_options::{ANSWER_WITHIN, STARTS_IN_FLIGHT_MAX, booking_start, undo_start};
 use domain::reservation::{Owes, Reservation};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,18 +11,14 @@ use store::Store;
 use store::attend::{DueCancellation, DueReservation};
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{
-    Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowSignalOptions, WorkflowStartOptions,
+    Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowSignalOptions,
 };
-use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
-use workflows::booking::{self, Booking, SHOWTIME_ID};
+use workflows::booking::{self, Booking};
 use workflows::cancellation::{self, Cancellation};
-use workflows::contract::{BOOKING_QUEUE, CancellationRef, ReservationRef};
+use workflows::contract::{CancellationRef, ReservationRef};
 
-/// With 200 in flight first tasks got lost and bookings stalled 10 s; with 80 none did (design 5).
-const STARTS_IN_FLIGHT_MAX: usize = 80;
 /// Rows that became due without a word in this process are found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Old idempotency keys are forgotten this often.
@@ -31,9 +28,6 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 const WAKES_BEFORE_REPLACED: u32 = 5;
 /// A row whose workflow could not be reached is due again after this long.
 const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
-/// A killed worker delays a workflow task by this much (design 5).
-const TASK_WITHIN: Duration = Duration::from_secs(3);
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pump {
     pub(crate) store: Store,
@@ -216,17 +210,7 @@ async fn start_booking(client: &Client, due: &DueReservation) -> anyhow::Result<
     let conflict = policy(client, &id, due.wakes).await?;
     let input = ReservationRef { reservation_id: row.id.clone() };
     let first = row.version == 1 && due.wakes == 0;
-    let attributes =
-        SearchAttributes::new([SHOWTIME_ID.value_set(row.showtime.showtime_id.to_string())]);
-    let options = WorkflowStartOptions::new(BOOKING_QUEUE, id)
-        .id_conflict_policy(conflict)
-        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-        .task_timeout(TASK_WITHIN)
-        .enable_eager_workflow_start(first)
-        .search_attributes(attributes)
-        .static_summary(format!("booking of showtime {}", row.showtime.showtime_id))
-        .rpc_options(RpcOptions::builder().timeout(ANSWER_WITHIN).build())
-        .build();
+    let options = booking_start(id, row.showtime.showtime_id.as_str(), conflict, first);
     if first {
         client.start_workflow(Booking::run, input, options).await?;
     } else {
@@ -240,14 +224,7 @@ async fn start_undo(client: &Client, due: &DueCancellation) -> anyhow::Result<()
     let conflict = policy(client, &id, due.wakes).await?;
     let input = CancellationRef { cancellation_id: due.id.clone() };
     let first = due.wakes == 0;
-    let options = WorkflowStartOptions::new(BOOKING_QUEUE, id)
-        .id_conflict_policy(conflict)
-        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-        .task_timeout(TASK_WITHIN)
-        .enable_eager_workflow_start(first)
-        .static_summary("undo: tickets, seats, money".to_owned())
-        .rpc_options(RpcOptions::builder().timeout(ANSWER_WITHIN).build())
-        .build();
+    let options = undo_start(id, conflict, first);
     // A run that is there needs no wake: every step of an undo is retried until it succeeds.
     client.start_workflow(Cancellation::run, input, options).await?;
     Ok(())

@@ -2,7 +2,6 @@
 
 use crate::children::{Child, Nursery};
 use crate::config::{FakeGateway, Profile, Temporal, TemporalSource, Up};
-use crate::connection::Target;
 use crate::crew::{Crew, Hire, Link};
 use crate::ledger;
 use crate::offer::keep_topped_up;
@@ -10,7 +9,8 @@ use crate::ports::Port;
 use crate::serving::{listen, listen_on_loopback, serve};
 use crate::stopping::{asked_to_stop, in_time};
 use crate::temporal_server::{DevServer, Sources, find_or_build};
-use crate::workers::Queue;
+use ::workers::connection::Target;
+use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
 use api::faults::Faults;
@@ -59,7 +59,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     tell(&nursery, &gateway, &target)?;
 
     let mut crew = Crew::hire(Hire {
-        queues: &[Queue::Booking, Queue::Payment, Queue::Ticket],
+        queues: &Queue::ALL,
         target,
         world: World { store, gateway: Some(Arc::new(House::new(gateway)?)) },
         grace: options.grace,

@@ -1,47 +1,24 @@
 //! The workers: one per task queue, each on a thread and a connection of its own, renewed now and
 //! then because the SDK keeps a little memory per activity.
 
-use crate::connection::{Target, connect};
+use ::workers::connection::{Target, connect};
+use ::workers::temporal_options::{Queue, worker_options};
 use activities::World;
 use activities::bookings::{BookingActivities, PaymentActivities, TicketActivities};
 use activities::undos::{UndoActivities, UndoPaymentActivities, UndoTicketActivities};
-use clap::ValueEnum;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::Client;
-use temporalio_sdk::runtime::PollerBehavior;
-use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::{oneshot, watch};
 use workflows::booking::Booking;
 use workflows::cancellation::Cancellation;
-use workflows::contract::{BOOKING_QUEUE, PAYMENT_QUEUE, TICKET_QUEUE};
 
 /// The SDK leaks about 330 bytes per activity; a renewed worker starts afresh.
 const RENEWED_EVERY: Duration = Duration::from_secs(3600);
-/// Running activities get this long when a worker stops; what is cut off is carried on elsewhere.
-const STOPS_WITHIN: Duration = Duration::from_secs(6);
 /// A worker that failed is set up again after this pause.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// More than the pump's starts in flight: an eager start needs a free slot.
-const WORKFLOW_SLOTS: usize = 100;
-const LOCAL_SLOTS: usize = 100;
-/// Calls to the gateway at the same time.
-const PAYMENT_SLOTS: usize = 64;
-const TICKET_SLOTS: usize = 32;
-/// Beyond about a thousand the SDK's cache costs more than it saves.
-const CACHED_WORKFLOWS_MAX: usize = 1_000;
-/// A killed worker's cached workflows go on elsewhere after this long.
-const STICKY_WITHIN: Duration = Duration::from_secs(2);
-
-/// A task queue; what each is for says `workflows::contract`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Queue {
-    Booking,
-    Payment,
-    Ticket,
-}
 
 /// What a worker is told from outside.
 #[derive(Clone)]
@@ -137,39 +114,19 @@ async fn is_down(order: &mut Option<watch::Receiver<bool>>, wanted: bool) {
 
 fn options(queue: Queue, world: &World) -> anyhow::Result<WorkerOptions> {
     let world = || world.clone();
-    let (name, activity_slots) = match queue {
-        Queue::Booking => (BOOKING_QUEUE, LOCAL_SLOTS),
-        Queue::Payment => (PAYMENT_QUEUE, PAYMENT_SLOTS),
-        Queue::Ticket => (TICKET_QUEUE, TICKET_SLOTS),
-    };
-    let tuner = TunerHolder::builder()
-        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
-        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(activity_slots))
-        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(LOCAL_SLOTS))
-        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
-        .build();
-    let common = WorkerOptions::new(name)
-        .tuner(tuner)
-        .max_cached_workflows(CACHED_WORKFLOWS_MAX)
-        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
-        .nonsticky_to_sticky_poll_ratio(0.5)
-        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(5))
-        .sticky_queue_schedule_to_start_timeout(STICKY_WITHIN)
-        .graceful_shutdown_period(STOPS_WITHIN);
-    Ok(match queue {
-        Queue::Booking => common
+    let mut options = worker_options(queue);
+    match queue {
+        Queue::Booking => options
             .register_workflow::<Booking>()?
             .register_workflow::<Cancellation>()?
             .register_activities(BookingActivities { world: world() })
-            .register_activities(UndoActivities { world: world() })
-            .build(),
-        Queue::Payment => common
+            .register_activities(UndoActivities { world: world() }),
+        Queue::Payment => options
             .register_activities(PaymentActivities { world: world() })
-            .register_activities(UndoPaymentActivities { world: world() })
-            .build(),
-        Queue::Ticket => common
+            .register_activities(UndoPaymentActivities { world: world() }),
+        Queue::Ticket => options
             .register_activities(TicketActivities { world: world() })
-            .register_activities(UndoTicketActivities { world: world() })
-            .build(),
-    })
+            .register_activities(UndoTicketActivities { world: world() }),
+    };
+    Ok(options)
 }

@@ -3,6 +3,7 @@
 use super::fixture::catalogue::{EVENING, LAST_TWO};
 use super::fixture::steps::{done, key, refusal};
 use super::fixture::{Fixture, together};
+use domain::ids::CustomerId;
 use domain::refusal::Refusal;
 use domain::reservation::Reservation;
 use domain::words::ReservationStatus;
@@ -122,6 +123,8 @@ async fn a_key_belongs_to_its_principal_and_route(f: &Fixture) {
     let elsewhere = RequestKey { route: "POST /elsewhere", ..mine.clone() };
     let mut ids = BTreeSet::new();
     for key in [mine, theirs, elsewhere] {
+        let customer_id = CustomerId::parse(key.principal.as_str()).expect("it is one");
+        let wish = NewReservation { customer_id, ..wish.clone() };
         ids.insert(done(f.store.reserve(&wish, Some(&key)).await.expect("it answers")).id);
     }
     assert_eq!(ids.len(), 3);

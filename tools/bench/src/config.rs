@@ -1,0 +1,154 @@
+//! Every setting, as a flag.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Measures what Marquee does in a second, beside what its parts could do.
+///
+/// Starts and ends `marquee up` by itself. Build both with `cargo build --release -p workers -p
+/// bench` first.
+#[derive(Parser)]
+#[command(name = "bench", version)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Writes the tables there, as Markdown.
+    #[arg(long, global = true)]
+    pub(crate) markdown: Option<PathBuf>,
+    /// Writes the tables there, as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What is measured, and where it keeps its files.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// The program that is measured. Without it: the one beside this one.
+    #[arg(long, global = true)]
+    pub(crate) marquee: Option<PathBuf>,
+    /// Everything is kept in a folder of its own in here, new for each measurement.
+    #[arg(long, global = true, default_value = "data/bench")]
+    pub(crate) data_dir: PathBuf,
+    /// Keeps what has to be built once: the Temporal server 1.32.0.
+    #[arg(long, global = true, default_value = "target/bench-tools")]
+    pub(crate) tools_dir: PathBuf,
+    /// The stores and the Temporal server below Marquee.
+    #[arg(long, global = true, value_enum, default_value_t = Server::Embedded)]
+    pub(crate) server: Server,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Server {
+    /// SQLite for both; Temporal's dev server, as `marquee up` starts it.
+    Embedded,
+    /// PostgreSQL for both; Temporal's server 1.32.0, built with Go the first time.
+    #[value(name = "1.32.0")]
+    Full,
+}
+
+impl Server {
+    /// What Marquee stands on.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "SQLite and Temporal's dev server",
+            Self::Full => "PostgreSQL and Temporal 1.32.0",
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What the parts can do: null workflows, the store alone.
+    Limits(Limits),
+    /// Reservations per second over HTTP, and how long each takes.
+    Accept(Accept),
+    /// Whole bookings until they are ticketed, in turns with null workflows of the same shape.
+    Book(Book),
+    /// Thousands of buyers for the places of one show.
+    HotShow(HotShow),
+    /// All of these, one after the other.
+    All,
+}
+
+#[derive(Args)]
+pub(crate) struct Limits {
+    /// Each limit is measured for this long.
+    #[arg(long, default_value_t = 15)]
+    pub(crate) secs: u64,
+    /// A moment of each limit, for tests.
+    #[arg(long)]
+    pub(crate) smoke: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Accept {
+    /// The first rate offered, per second. Each next one is a quarter higher.
+    #[arg(long, default_value_t = 200.0)]
+    pub(crate) from: f64,
+    /// The highest rate offered.
+    #[arg(long, default_value_t = 6000.0)]
+    pub(crate) to: f64,
+    /// Each rate is offered for this long.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) secs: u64,
+    /// Which form of the call.
+    #[arg(long, value_enum, default_value_t = Form::Full)]
+    pub(crate) form: Form,
+    /// Temporal cannot be reached, so that the store answers alone.
+    #[arg(long)]
+    pub(crate) without_temporal: bool,
+    /// The generator's connections.
+    #[arg(long, default_value_t = 128)]
+    pub(crate) connections: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Showtime, grade and party; the customer goes on by himself.
+    Full,
+    /// The report's call: a movie by its name, carried through by a plan.
+    Report,
+}
+
+#[derive(Args)]
+pub(crate) struct Book {
+    /// Bookings, and null workflows, in each round.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) count: usize,
+    /// Rounds of null workflows and bookings in turns.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// So many are under way at any time, as in the report's siege.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) outstanding: usize,
+    /// How fast the payment company answers.
+    #[arg(long, value_enum, default_values_t = [Gateway::Instant, Gateway::Slow])]
+    pub(crate) gateway: Vec<Gateway>,
+    /// Instead: so many bookings in a row, with the memory of all processes on the way.
+    #[arg(long, value_name = "BOOKINGS")]
+    pub(crate) memory: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Gateway {
+    /// At once.
+    Instant,
+    /// Approvals take 400 to 620 ms, as in the report.
+    Slow,
+}
+
+#[derive(Args)]
+pub(crate) struct HotShow {
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) buyers: usize,
+    #[arg(long, default_value_t = 200)]
+    pub(crate) places: usize,
+    /// All buyers come within this time.
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) within_millis: u64,
+    /// The generator's connections.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) connections: usize,
+}

@@ -1,0 +1,5 @@
+//! How `marquee` talks to Temporal. A library of its own, so that what is compared with `marquee`
+//! has the very same options.
+
+pub mod connection;
+pub mod temporal_options;
