@@ -229,10 +229,11 @@ impl Scene {
 }
 
 async fn for_a_while(order: &AtomicBool, count: &AtomicU64) -> u64 {
+    let before = count.load(Ordering::Relaxed);
     order.store(true, Ordering::Relaxed);
     sleep(Duration::from_secs(8)).await;
     order.store(false, Ordering::Relaxed);
-    count.load(Ordering::Relaxed)
+    count.load(Ordering::Relaxed) - before
 }
 
 /// SQLite's file and its log, which belong together.
