@@ -217,6 +217,11 @@ impl Customer {
         }
     }
 
+    /// Another customer, on the same connections.
+    pub(crate) fn named(self, id: String) -> Self {
+        Self { id, ..self }
+    }
+
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -137,7 +137,7 @@ async fn planned(customer: &Customer, showtime: &Value, adults: u32) -> Answer {
 }
 
 fn one_of(crowd: &Customer, name: &str, n: usize) -> Customer {
-    Customer { id: format!("{name}-{n}"), ..crowd.clone() }
+    crowd.clone().named(format!("{name}-{n}"))
 }
 
 /// Carries all out, [`AT_ONCE`] at a time.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use store::idempotency::RequestKey;
 use store::payments::PayCommand;
 use store::reserve::{Contact, NewReservation, Offer};
-use store::seats::views;
+use store::seat_map::views;
 use store::{Decision, Store, StoreError};
 
 const TRIES_MAX: u32 = 6;
