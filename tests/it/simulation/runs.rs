@@ -125,11 +125,25 @@ impl Run {
         self.shared.step(Queue::Ticket, "revoke tickets again").await;
         self.again(self.world.revoke_tickets(&id).await);
         self.shared.step(Queue::Booking, "free seats again").await;
+        if self.others_sit_there(&id).await {
+            self.shared.reached("R16");
+        }
         self.again(self.world.free_seats(&id).await);
         self.shared.step(Queue::Payment, "return money again").await;
         self.again(self.world.return_money(&id).await);
         self.shared.step(Queue::Booking, "close again").await;
         self.again(self.world.close_cancellation(&id).await);
+    }
+
+    /// Whether somebody else has got a seat that this undo has freed.
+    async fn others_sit_there(&self, id: &CancellationId) -> bool {
+        let store = &self.world.store;
+        let Ok(Some((row, _))) = store.undo_owed(id).await else { return false };
+        let Ok(had) = store.assigned_seats(&row.id).await else { return false };
+        let Ok(map) = store.seat_map(&row.showtime.showtime_id).await else { return false };
+        let had: Vec<_> = had.iter().filter(|seat| !seat.live).map(|seat| &seat.seat_id).collect();
+        let taken = map.iter().filter(|seat| seat.customer_id.is_some());
+        taken.map(|seat| &seat.seat.id).any(|seat| had.contains(&seat))
     }
 
     fn again(&self, ended: Result<OwesUndo, Unfinished>) {

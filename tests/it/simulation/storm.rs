@@ -47,6 +47,8 @@ pub(super) struct Storm {
     faults: BTreeSet<&'static str>,
     /// How many may still come.
     left: u32,
+    /// No card is good in this world.
+    declines: bool,
     /// Fault, and the reservation that it met; nobody: all of them.
     met: Vec<(&'static str, Option<ReservationId>)>,
 }
@@ -54,7 +56,8 @@ pub(super) struct Storm {
 impl Storm {
     fn draw(rng: &mut Rng) -> Self {
         let faults = FAULTS.iter().copied().filter(|_| rng.bool()).collect();
-        Self { faults, left: rng.u32(0..16), met: Vec::new(), rng: rng.fork() }
+        let declines = rng.u32(0..12) == 0;
+        Self { faults, left: rng.u32(0..16), declines, met: Vec::new(), rng: rng.fork() }
     }
 
     /// Until everybody has done what they wanted, or for long enough.
@@ -83,7 +86,15 @@ impl Storm {
     async fn turn(&mut self, world: &mut World, index: usize) {
         let kinds = kinds_at(&world.actors[index].at, &world.actors[index].who);
         let about = about(&world.actors[index].at, &world.actors[index].who, world);
-        if self.left == 0 || self.rng.u32(0..5) > 0 {
+        if self.declines && is_approval(&world.actors[index].at) {
+            self.met.push(("declined", about));
+            return world.go(index, Verdict::Refuse).await;
+        }
+        let actor = &world.actors[index];
+        let at_gateway = matches!(actor.at, Point::Send(..) | Point::Reply(..));
+        let undoes = matches!(&actor.who, Who::Run(workflow) if workflow.starts_with("undo/"));
+        let chance = if at_gateway || undoes { 3 } else { 8 };
+        if self.left == 0 || self.rng.u32(0..chance) > 0 {
             return world.go(index, Verdict::Go).await;
         }
         let kinds: Vec<&str> = kinds.iter().copied().filter(|k| self.faults.contains(k)).collect();
@@ -131,11 +142,8 @@ impl Storm {
                 world.freeze(index, pause);
             }
             "undo repeated" => {
-                let open = world.rows.values().filter_map(|row| row.open_cancellation.clone());
-                if let Some(id) = self.rng.choice(open.collect::<Vec<_>>()) {
-                    let pause = self.pause();
-                    world.repeat_undo(id, pause);
-                }
+                let pause = self.pause();
+                world.repeat_undo(index, pause);
                 world.go(index, Verdict::Go).await;
             }
             other => unreachable!("{other} befalls all"),
@@ -198,6 +206,10 @@ impl Storm {
     }
 }
 
+fn is_approval(at: &Point) -> bool {
+    matches!(at, Point::Send(Asking::Deliver, call) if call.operation == Operation::Approve)
+}
+
 /// What may go wrong for somebody at this point.
 fn kinds_at(at: &Point, who: &Who) -> &'static [&'static str] {
     let worker = matches!(who, Who::Run(_));
@@ -221,9 +233,10 @@ fn kinds_at(at: &Point, who: &Who) -> &'static [&'static str] {
             "worker killed",
             "worker stands still",
         ],
-        (Point::Step(..), Who::Run(_)) => {
-            &["worker killed", "worker stands still", "delayed", "undo repeated"]
+        (Point::Step(..), Who::Run(workflow)) if workflow.starts_with("undo/") => {
+            &["worker killed", "worker stands still", "delayed", "undo repeated", "undo repeated"]
         }
+        (Point::Step(..), Who::Run(_)) => &["worker killed", "worker stands still", "delayed"],
         (Point::Step(..), Who::Pump) => &["pump killed", "delayed"],
         _ => &[],
     }
@@ -268,6 +281,7 @@ fn about(at: &Point, who: &Who, world: &World) -> Option<ReservationId> {
             let mut own = world.rows.values().filter(|row| row.customer_id == *id);
             own.next().map(|row| row.id.clone())
         }
+        (_, Who::Run(workflow)) => world.reservation_of(workflow),
         _ => None,
     }
 }

@@ -350,9 +350,12 @@ impl World {
         self.spawn(Who::Stray, name, Box::pin(late));
     }
 
-    pub(super) fn repeat_undo(&mut self, id: CancellationId, after: Duration) {
+    /// The steps of the undo that this run carries out are done again, late.
+    pub(super) fn repeat_undo(&mut self, index: usize, after: Duration) {
+        let Who::Run(workflow) = &self.actors[index].who else { return };
+        let Some(Subject::Undo(id)) = self.runs.get(workflow).cloned() else { return };
         let run = self.run(self.now().plus(after), Rc::default());
-        let name = format!("repeat of {}", self.trace.place(id.as_str()));
+        let name = format!("repeat of {workflow}");
         self.spawn(Who::Stray, name, Box::pin(run.repeat_undo(id)));
     }
 
@@ -421,6 +424,18 @@ impl World {
                     self.wake(&workflow);
                 }
                 Order::Doubled { customer, command, key } => self.doubled(customer, command, key),
+            }
+        }
+    }
+
+    /// Which reservation an open run is about.
+    pub(super) fn reservation_of(&self, workflow: &str) -> Option<ReservationId> {
+        match self.runs.get(workflow)? {
+            Subject::Booking(id) => Some(id.clone()),
+            Subject::Undo(id) => {
+                let mut rows = self.rows.values();
+                rows.find(|row| row.open_cancellation.as_ref() == Some(id))
+                    .map(|row| row.id.clone())
             }
         }
     }
