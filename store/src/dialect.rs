@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 const SQLITE_READERS: u32 = 4;
 /// One hot row is served best by few connections (`store-notes`: 8 to 16).
 const POSTGRES_CONNECTIONS: u32 = 12;
-/// Then the database counts as unreachable.
-const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
+/// Then the database counts as unreachable. Long enough for the line that a crowd makes.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) enum Engine {
     Sqlite { readers: AnyPool, writer: Arc<Mutex<Writer>> },

@@ -17,7 +17,7 @@ const BUYERS: usize = 2_000;
 /// Places left when they come.
 const PLACES: usize = 200;
 /// So many buyers have a connection at a time.
-const AT_ONCE: usize = 150;
+const AT_ONCE: usize = 100;
 
 #[tokio::test]
 async fn crowds_are_served_on_sqlite() {

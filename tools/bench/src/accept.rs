@@ -109,7 +109,12 @@ async fn climb(generator: &mut Generator, accept: &Accept) -> anyhow::Result<(Ve
     let (mut holds, mut fails) = (0.0, f64::INFINITY);
     let (mut steps, mut rate, mut halvings) = (Vec::new(), accept.from, 0);
     while rate <= accept.to && halvings <= HALVINGS {
-        let step = generator.step(rate).await?;
+        let mut step = generator.step(rate).await?;
+        if !step.holds() {
+            // Once may be something else on the machine.
+            steps.push(step);
+            step = generator.step(rate).await?;
+        }
         if step.holds() {
             holds = rate;
         } else {

@@ -94,7 +94,7 @@ async fn raw_store(url: &str, during: Duration) -> anyhow::Result<Table> {
     let mut table =
         Table::new("The accept transaction alone", &["callers", "per s", "p50 ms", "p99 ms"]);
     table.setting("store", durable);
-    table.setting("seconds each", during.as_secs_f64());
+    table.setting("seconds each", format!("{:.1}", during.as_secs_f64()));
     for callers in CALLERS {
         let began = Instant::now();
         let lanes = (0..callers).map(|lane| {

@@ -12,7 +12,6 @@ mod limits;
 mod load;
 mod machine;
 mod namespace;
-#[expect(dead_code, reason = "`activities` makes constants to call them by from workflows")]
 mod null;
 mod postgres;
 mod processes;

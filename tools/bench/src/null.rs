@@ -2,19 +2,19 @@
 //! ends at once, and Marquee's own booking with activities that answer without doing anything. So
 //! the latter has the very transitions, queues, options and history of a booking.
 
+mod activities;
+
 use crate::namespace;
+use activities::NullActivities;
 use anyhow::Context;
 use domain::ids::ReservationId;
-use domain::reservation::{Owes, PaymentStep};
-use domain::words::ReservationStatus;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowIdConflictPolicy};
-use temporalio_macros::{activities, workflow, workflow_methods};
-use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{Runtime, Worker};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use workers::connection::{Target, connect};
 use workers::temporal_options::{Queue, STARTS_IN_FLIGHT_MAX, booking_start, worker_options};
 use workflows::booking::{self, Booking};
-use workflows::contract::{self, ReservationRef, Standing};
+use workflows::contract::ReservationRef;
 
 const NAMESPACE: &str = "bench";
 /// A server takes some seconds to know a new namespace and its search attributes everywhere.
@@ -61,35 +61,6 @@ impl Null {
         let id = ctx.state(|null| null.input.reservation_id.clone());
         ended(&id);
         Ok(())
-    }
-}
-
-/// The activities of a booking, each answering what the booking of a plan would be told.
-struct NullActivities;
-
-#[activities]
-impl NullActivities {
-    #[activity(definition = contract::Look)]
-    async fn look(_: ActivityContext, _: ReservationRef) -> Result<Standing, ActivityError> {
-        let owes = Owes::Payment(PaymentStep::Request);
-        Ok(Standing { status: ReservationStatus::Reserved, owes })
-    }
-
-    #[activity(definition = contract::CarryPayment)]
-    async fn carry_payment(
-        _: ActivityContext,
-        _: ReservationRef,
-    ) -> Result<Standing, ActivityError> {
-        Ok(Standing { status: ReservationStatus::SeatSelected, owes: Owes::Tickets })
-    }
-
-    #[activity(definition = contract::IssueTickets)]
-    async fn issue_tickets(
-        _: ActivityContext,
-        input: ReservationRef,
-    ) -> Result<Standing, ActivityError> {
-        ended(&input.reservation_id);
-        Ok(Standing { status: ReservationStatus::Ticketed, owes: Owes::Nothing })
     }
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// Bookings of one customer stand on one page of mypage, so that few requests tell how all stand.
-const BOOKINGS_PER_CUSTOMER: usize = 50;
+/// Bookings of one customer stand on one page of mypage: few requests tell how all stand, and few
+/// of those that they tell of have ended long ago.
+const BOOKINGS_PER_CUSTOMER: usize = 20;
 /// Rarely enough to cost next to nothing; when a booking was ticketed its document says by itself.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TICKETED_WITHIN: Duration = Duration::from_secs(180);
 const CONNECTIONS: usize = 32;
 
