@@ -1,7 +1,7 @@
 //! `marquee check` and `GET /admin/invariants`: beside a running system, on a stopped one, and on
 //! one that was damaged.
 
-use crate::app::{App, MARQUEE, id, text};
+use crate::app::{App, MARQUEE, id, text, together};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
@@ -60,6 +60,31 @@ async fn a_whole_system_is_silent_and_a_damaged_one_is_named() {
     std::fs::write(&journal, without.join("\n") + "\n{\"torn").expect("it can be written");
     let (said, broken) = check(data.path(), &[]);
     assert!(broken && said.contains(&format!("I4   {}", id(&kept))), "{said}");
+}
+
+/// Rows move while they are looked at, and money moves between the rows and the ledger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_system_gives_no_false_alarm() {
+    let app = App::start(&[]).await;
+    let customers: Vec<_> = (0..12).map(|_| app.somebody()).collect();
+    let busy = tokio::spawn(together(customers.into_iter().map(|customer| async move {
+        for _ in 0..3 {
+            let booking = customer.ticketed(1).await;
+            customer.cancel(&booking).await;
+            customer.until(&booking, "CANCELLED").await;
+        }
+    })));
+    let (mut looks, mut moving) = (0, 0);
+    while !busy.is_finished() {
+        let (said, broken) = check(app.data_dir.path(), &[]);
+        assert!(!broken, "{said}");
+        let report = app.somebody().get("/admin/invariants").await.expect(200);
+        assert_eq!(report["violations"], json!([]));
+        looks += 1;
+        moving += usize::from(!busy.is_finished());
+    }
+    busy.await.expect("all are booked and cancelled");
+    assert!(moving > 0, "{looks} looks, all at rest");
 }
 
 async fn forget_the_tickets_end(data_dir: &Path, reservation: &str) {

@@ -2,6 +2,7 @@
 //! domain in the same order, but without a store.
 
 use super::*;
+use crate::audit::story::may_follow;
 use crate::payment::GatewayCall;
 
 /// From the last step of a walk to the reservation's end.
@@ -48,6 +49,8 @@ pub(super) struct Walk {
     pub(super) now: Time,
     cancellation: Option<Cancellation>,
     pub(super) timeline: Vec<Event>,
+    /// The last event, with the status after its step.
+    told: (EventType, S),
     /// What the pool holds for this reservation.
     pub(super) pool: Capacity,
     /// Every call that was ever opened.
@@ -73,6 +76,7 @@ impl Walk {
             now: NOW,
             cancellation: None,
             timeline: Vec::new(),
+            told: (EventType::Reserved, S::Reserved),
             pool: Capacity::Held,
             keys: BTreeSet::new(),
             ledger: Ledger::default(),
@@ -115,6 +119,11 @@ impl Walk {
     fn record(&mut self, events: Vec<Event>) {
         self.row.version += 1;
         self.row.last_seq += i64::try_from(events.len()).unwrap();
+        for event in &events {
+            let told = (event.kind, self.row.status);
+            assert!(may_follow(Some(self.told), told.0, told.1), "{told:?} after {:?}", self.told);
+            self.told = told;
+        }
         self.timeline.extend(events);
     }
 
