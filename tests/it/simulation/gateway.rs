@@ -224,7 +224,7 @@ impl ModelGateway {
         }
     }
 
-    fn heard<'a>(&self, answered: Result<Outcome, Unknown>) -> Result<Outcome, Unknown> {
+    fn heard(&self, answered: Result<Outcome, Unknown>) -> Result<Outcome, Unknown> {
         match (self.honesty, answered) {
             (Honesty::SilenceIsYes, Err(_)) => {
                 Ok(Outcome::Known(Answer::Done { approval_ends_at: None }))
