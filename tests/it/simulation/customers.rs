@@ -93,7 +93,7 @@ impl Intent {
             arrives_after: match rng.u32(0..12) {
                 0 => close.saturating_sub(Duration::from_secs(rng.u64(1..20))),
                 1 => close + Duration::from_secs(60),
-                2 => Duration::from_secs(rng.u64(0..1_200)),
+                2..=5 => Duration::from_secs(rng.u64(0..1_200)),
                 _ => Duration::from_secs(rng.u64(0..20)),
             },
             adults,

@@ -5,7 +5,7 @@ use super::calm::Until;
 use super::customers::{Cancels, Intent};
 use super::on_a_runtime;
 use super::stage::{Asking, Point, Queue, Verdict};
-use super::theater::folder;
+use super::theater::{folder, seats_of};
 use super::world::{Nature, Who, World};
 use domain::reservation::{PlanSeats, Reservation};
 use domain::words::{Grade, Operation, ReservationStatus as S};
@@ -124,4 +124,39 @@ async fn reach(world: &mut World, operation: Operation, pause: Pause) -> usize {
 
 fn owed(world: &World, operation: Operation) -> bool {
     world.rows.values().any(|row| row.may_open(operation))
+}
+
+/// R16: an undo's steps are done again when its seats have a new owner.
+#[test]
+fn a_late_repeat_of_an_undo_frees_no_later_owner() {
+    let folder = folder();
+    on_a_runtime(async {
+        let mut world = World::open(folder.path(), Nature::default()).await;
+        let offer = world.offer().await;
+        let mut seats = seats_of(Grade::Standard);
+        seats.truncate(2);
+        let first = Intent {
+            arrives_after: Duration::ZERO,
+            adults: 2,
+            grade: Grade::Standard,
+            plan: Some(PlanSeats::Ids(seats)),
+            pays_after: None,
+            pays_twice: false,
+            chooses_after: None,
+            insists: false,
+            cancels: Some(Cancels { from: S::Ticketed, hesitates: 0, twice: false }),
+        };
+        let later = Duration::from_secs(60);
+        let second = Intent { arrives_after: later, cancels: None, ..first.clone() };
+        world.customer_comes(1, &offer, first, &Rng::with_seed(1));
+        world.customer_comes(2, &offer, second, &Rng::with_seed(2));
+        let index = reach(&mut world, Operation::Refund, Pause::BeforeOpen).await;
+        world.repeat_undo(index, later * 10);
+        assert_eq!(world.come_to_rest(Until::Settled).await, Ok(()));
+        let wrong = world.judge().await;
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", world.trace.text());
+        let ended: Vec<S> = world.rows.values().map(|row| row.status).collect();
+        assert_eq!(ended, [S::Cancelled, S::Ticketed], "{}", world.trace.text());
+        assert!(world.reach.has("R16"), "{}", world.trace.text());
+    });
 }

@@ -17,7 +17,8 @@ pub(super) struct Reach {
     runs: BTreeMap<String, u64>,
 }
 
-/// What every full run has to reach: the transitions and races that are built today.
+/// What every full run has to reach: the transitions and races that are built today. R16 is
+/// enumerated in `pauses.rs`: dice meet it, but too seldom to be relied on.
 const BUILT: &[&str] = &[
     "T1",
     "T2 sold out",
@@ -64,7 +65,6 @@ const BUILT: &[&str] = &[
     "R10",
     "R11",
     "R12",
-    "R16",
     "R25",
     "R26",
     "R28",
@@ -78,6 +78,10 @@ const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), T6 lapsed authorisa
 impl Reach {
     pub(super) fn case(&mut self, case: &'static str) {
         *self.cases.entry(case).or_insert(0) += 1;
+    }
+
+    pub(super) fn has(&self, case: &str) -> bool {
+        self.cases.contains_key(case)
     }
 
     pub(super) fn run(&mut self, workflow: &str) {
