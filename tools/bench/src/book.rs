@@ -80,8 +80,8 @@ pub(crate) async fn run(place: &Place, book: &Book) -> anyhow::Result<Vec<Table>
     }
     rates.note(shapes(&system, &null, &warm).await?);
     cpu.note(
-        "For null workflows `bench` is their worker, for bookings the load generator. CPU time hardly \
-         depends on what else runs on the machine.",
+        "For null workflows `bench` is their worker, for bookings the load generator. CPU time \
+         depends on what else runs on the machine too, but far less than rates do.",
     );
     Ok(vec![rates, cpu, threads])
 }

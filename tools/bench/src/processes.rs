@@ -1,5 +1,5 @@
-//! What the kernel knows of a process: its CPU time and its memory, also by thread. Unlike elapsed
-//! time, CPU time hardly changes with what else the machine does.
+//! What the kernel knows of a process: its CPU time and its memory, also by thread. CPU time
+//! changes with what else the machine does too, but far less than elapsed time.
 
 use anyhow::Context;
 use serde::Serialize;
