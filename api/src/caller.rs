@@ -1,5 +1,7 @@
 //! Who calls. There are no tokens yet: the server listens on loopback only, and a caller acts as
-//! one demo customer or as the one named by `X-Customer-Id`.
+//! one demo customer or as the one named by `X-Customer-Id`, in the role named by `X-Role`.
+//!
+//! A handler says by its extractor what it needs; [`Role::may_act_as`] says who has it.
 
 use crate::problem::Problem;
 use axum::extract::{FromRequestParts, Request};
@@ -9,23 +11,67 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::ids::CustomerId;
+use domain::person::Person;
+use domain::words::Role;
 
 const DEMO_CUSTOMER: &str = "demo";
 
-/// The customer that a request acts as.
+/// The customer that a request acts as, whatever the role: what is a customer's own.
 pub(crate) struct Caller(pub(crate) CustomerId);
+
+/// Whoever calls: the customer sees their own, staff everybody's.
+pub(crate) struct Anyone(pub(crate) Person);
+
+/// Makes an extractor of a role that is needed.
+macro_rules! needs {
+    ($(#[$doc:meta])* $name:ident, $role:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) Person);
+
+        impl<S: Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                who(parts, Role::$role).map($name)
+            }
+        }
+    };
+}
+
+needs!(
+    /// 403 to everybody else.
+    Staff,
+    Staff
+);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let named = match parts.headers.get("x-customer-id") {
-            None => DEMO_CUSTOMER,
-            Some(value) => value.to_str().unwrap_or_default(),
-        };
-        let unfit = "X-Customer-Id: letters, digits, - and _, at most 128";
-        CustomerId::parse(named).map(Caller).map_err(|_| Problem::malformed(unfit))
+        Ok(Self(who(parts, Role::Customer)?.id))
     }
+}
+
+impl<S: Sync> FromRequestParts<S> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        who(parts, Role::Customer).map(Self)
+    }
+}
+
+fn who(parts: &Parts, needed: Role) -> Result<Person, Problem> {
+    let header = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let unfit = "X-Customer-Id: letters, digits, - and _, at most 128";
+    let id = CustomerId::parse(header("x-customer-id").unwrap_or(DEMO_CUSTOMER))
+        .map_err(|_| Problem::malformed(unfit))?;
+    let role = Role::parse(header("x-role").unwrap_or(Role::Customer.as_str()))
+        .map_err(|_| Problem::malformed("X-Role: customer, gate, staff, admin or partner"))?;
+    if role.may_act_as(needed) {
+        return Ok(Person { id, role });
+    }
+    let detail = format!("this is for {needed}, not for {role}");
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
 /// A web page of elsewhere can make a browser call loopback under a name of its own (DNS

@@ -1,6 +1,8 @@
 //! The HTTP API: one file per resource, each with its routes beside its handlers. Every answer
 //! comes from the store; only `progress` asks a workflow, and falls back to the store.
 
+pub mod attention;
+pub mod audit_entries;
 pub mod cancellations;
 pub mod faults;
 pub mod health;
@@ -72,6 +74,8 @@ pub fn router(app: App) -> Router {
         .merge(timeline::routes())
         .merge(progress::routes())
         .merge(mypage::routes())
+        .merge(attention::routes())
+        .merge(audit_entries::routes())
         .merge(health::routes())
         .merge(faults::routes())
         .merge(invariants::routes())

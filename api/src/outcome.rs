@@ -9,6 +9,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::ids::ReservationId;
+use domain::person::Person;
 use domain::reservation::Reservation;
 use std::time::Duration;
 use store::Decision;
@@ -93,13 +94,16 @@ pub(crate) fn id<T: TryFrom<String>>(text: String, what: &str) -> Result<T, Prob
     T::try_from(text).map_err(|_| Problem::not_found(what))
 }
 
-/// The caller's own reservation; somebody else's does not exist.
-pub(crate) async fn own_reservation(
+/// A reservation that this person may see; any other does not exist.
+pub(crate) async fn seen_reservation(
     app: &App,
-    caller: &domain::ids::CustomerId,
+    person: &Person,
     text: String,
 ) -> Result<Reservation, Problem> {
     let id: ReservationId = id(text, "reservation")?;
     let row = app.store.reservation(&id).await?;
-    row.filter(|row| row.customer_id == *caller).ok_or_else(|| Problem::not_found("reservation"))
+    let seen = |row: &Reservation| {
+        person.confined_to().is_none_or(|customer| row.customer_id == *customer)
+    };
+    row.filter(seen).ok_or_else(|| Problem::not_found("reservation"))
 }

@@ -2,11 +2,11 @@
 
 use crate::App;
 use crate::body::{At, M};
-use crate::caller::Caller;
+use crate::caller::{Anyone, Caller};
 use crate::etag;
 use crate::idempotency::key_of;
 use crate::json::Json;
-use crate::outcome::{Decided, id, own_reservation};
+use crate::outcome::{Decided, id, seen_reservation};
 use crate::paging::Paging;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -153,45 +153,50 @@ struct ListQuery {
 
 async fn list(
     State(app): State<App>,
-    Caller(caller): Caller,
+    Anyone(person): Anyone,
     page: Paging,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let reservation = match query.reservation_id {
-        Some(text) => Some(own_reservation(&app, &caller, text).await?.id),
-        None => None,
-    };
-    page_of(&app, &caller, reservation.as_ref(), &page).await
+    match query.reservation_id {
+        Some(text) => {
+            let row = seen_reservation(&app, &person, text).await?;
+            page_of(&app, &row.customer_id, Some(&row.id), &page).await
+        }
+        None => page_of(&app, &person.id, None, &page).await,
+    }
 }
 
 async fn list_of_reservation(
     State(app): State<App>,
-    Caller(caller): Caller,
+    Anyone(person): Anyone,
     page: Paging,
     Path(reservation): Path<String>,
 ) -> Result<Response, Problem> {
-    let reservation = own_reservation(&app, &caller, reservation).await?.id;
-    page_of(&app, &caller, Some(&reservation), &page).await
+    let row = seen_reservation(&app, &person, reservation).await?;
+    page_of(&app, &row.customer_id, Some(&row.id), &page).await
 }
 
 async fn page_of(
     app: &App,
-    caller: &CustomerId,
+    customer: &CustomerId,
     reservation: Option<&ReservationId>,
     page: &Paging,
 ) -> Result<Response, Problem> {
     let before = page.after()?;
-    let found = app.store.payments(caller, reservation, before.as_ref(), page.fetch()).await?;
+    let found = app.store.payments(customer, reservation, before.as_ref(), page.fetch()).await?;
     Ok(page.answer(found, |payment| payment.attempt.id.to_string(), PaymentBody::from))
 }
 
 async fn read(
     State(app): State<App>,
-    Caller(caller): Caller,
+    Anyone(person): Anyone,
     headers: HeaderMap,
     Path(payment): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = app.store.payment(&caller, &id(payment, "payment")?).await?;
+    let id: PaymentAttemptId = id(payment, "payment")?;
+    let reservation = id.reservation().ok_or_else(|| Problem::not_found("payment"))?;
+    let row = seen_reservation(&app, &person, reservation.to_string()).await?;
+    let found = app.store.payment(&row.customer_id, &id).await?;
     let found = found.ok_or_else(|| Problem::not_found("payment"))?;
     Ok(etag::answer(&headers, &PaymentBody::from(found)))
 }

@@ -76,6 +76,7 @@ id!(
 );
 id!(TicketId);
 id!(CancellationId);
+id!(AuditEntryId);
 
 impl PaymentAttemptId {
     /// The `n`th attempt of a reservation.

@@ -2,15 +2,18 @@
 //!
 //! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
 //! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), and how
-//! the rules say no (`refusal`). `audit` judges what is stored.
+//! the rules say no (`refusal`). `person` is who acts, `audit_entry` what staff did, and `audit`
+//! judges what is stored.
 
 pub mod audit;
+pub mod audit_entry;
 pub mod cancellation;
 pub mod catalogue;
 pub mod ids;
 pub mod mypage;
 pub mod party;
 pub mod payment;
+pub mod person;
 pub mod refusal;
 pub mod reservation;
 pub mod seats;

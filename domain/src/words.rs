@@ -213,6 +213,39 @@ words!(
 );
 
 words!(
+    /// In which role somebody calls.
+    Role {
+        Customer = "customer",
+        Gate = "gate",
+        Staff = "staff",
+        Admin = "admin",
+        Partner = "partner",
+    }
+);
+
+impl Role {
+    /// Who may do what: the one table.
+    pub const fn may_act_as(self, needed: Role) -> bool {
+        match needed {
+            Self::Customer => true,
+            Self::Gate => matches!(self, Self::Gate | Self::Staff | Self::Admin),
+            Self::Staff => matches!(self, Self::Staff | Self::Admin),
+            Self::Admin => matches!(self, Self::Admin),
+            Self::Partner => matches!(self, Self::Partner | Self::Admin),
+        }
+    }
+}
+
+words!(
+    /// What staff did, as the audit names it.
+    StaffAction {
+        CancelReservation = "CANCEL_RESERVATION",
+        /// Attend it now.
+        Nudge = "NUDGE",
+    }
+);
+
+words!(
     /// Timeline event types; where the report has a word, it is that word (specification 1.2).
     EventType {
         Reserved = "Reserved",

@@ -229,6 +229,18 @@ create table mypage (
 );
 create index mypage_by_customer on mypage (customer_id, reservation_id);
 
+-- What staff did, written in the transaction that took effect. No personal data.
+create table audit_entry (
+    audit_entry_id text   not null primary key, -- sorts by time
+    at             bigint not null,
+    actor          text   not null, -- who it was
+    role           text   not null,
+    action         text   not null,
+    target         text   not null, -- the path of the resource
+    before         text   not null, -- JSON
+    after          text   not null  -- JSON
+);
+
 -- Written in the command's own transaction, so a repeat finds it exactly when the first took effect.
 create table idempotency_key (
     principal    text   not null,

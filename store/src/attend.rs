@@ -1,15 +1,18 @@
 //! Rows that owe work, and deadlines. The pump takes due rows from here and starts or wakes their
 //! workflows; a booking's own timer calls the same deadline function.
 
+use crate::audit_entries::Deed;
 use crate::cancellations::open_undo;
 use crate::reservations::{Attend, reservation, reservation_columns};
 use crate::row::{number, text, word};
 use crate::writer::left;
 use crate::{Store, StoreError, capacity, payments, repeated};
+use domain::audit_entry::facts;
 use domain::ids::{CancellationId, ReservationId};
+use domain::person::Person;
 use domain::reservation::{ATTEND_AGAIN_MAX, Expiry, Owes, Reservation, attend_again_after};
 use domain::time::Time;
-use domain::words::Actor;
+use domain::words::{Actor, StaffAction};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -168,6 +171,35 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Staff has a reservation attended now, with its undo if there is one; nothing when there is
+    /// no such reservation.
+    pub async fn nudge(
+        &self,
+        staff: &Person,
+        id: &ReservationId,
+    ) -> Result<Option<Reservation>, StoreError> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let Some(row) = self.lock(&mut tx, id).await? else { return left(tx, None).await };
+        for sql in [
+            "update reservation set attend_at = $2, wakes = 0 where reservation_id = $1",
+            "update cancellation set attend_at = $2, wakes = 0 \
+             where reservation_id = $1 and state = 'RUNNING'",
+        ] {
+            sqlx::query(sql).bind(id.as_str()).bind(now.as_millis()).execute(&mut *tx).await?;
+        }
+        let deed = Deed {
+            action: StaffAction::Nudge,
+            target: format!("/reservations/{id}"),
+            before: facts([("status", row.status.as_str())]),
+            after: facts([("status", row.status.as_str())]),
+        };
+        self.audit_deed(&mut tx, staff, &deed).await?;
+        tx.commit().await?;
+        self.changes().here().tell_owed();
+        Ok(Some(row))
     }
 
     /// No deadline is carried out before this instant: time in which we could not act is never

@@ -1,17 +1,20 @@
 //! Cancellations: accepting them in one transaction and recording each step of the undo.
 
+use crate::audit_entries::Deed;
 use crate::idempotency::{Claim, RequestKey};
 use crate::reservations::Attend;
 use crate::row::{broken, number, time, time_or_null, word};
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, payments, repeated};
+use domain::audit_entry::facts;
 use domain::cancellation::{Cancellation, Cancelling, OwesUndo};
 use domain::ids::{CancellationId, CustomerId, ReservationId};
+use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::reservation::Reservation;
 use domain::time::Time;
 use domain::timeline::Event;
-use domain::words::{Actor, StatusReason};
+use domain::words::{Actor, ReservationStatus, Role, StaffAction, StatusReason};
 use sqlx::any::AnyRow;
 
 macro_rules! cancellation_columns {
@@ -29,50 +32,68 @@ impl Store {
         id: &ReservationId,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
-        repeated(|| self.try_cancel(owner, id, key)).await
+        let customer = Person { id: owner.clone(), role: Role::Customer };
+        repeated(|| self.try_cancel(&customer, id, key)).await
+    }
+
+    /// T18, T19 by staff, on anybody's behalf.
+    pub async fn cancel_on_behalf(
+        &self,
+        staff: &Person,
+        id: &ReservationId,
+        key: Option<&RequestKey>,
+    ) -> Result<Decision, StoreError> {
+        repeated(|| self.try_cancel(staff, id, key)).await
     }
 
     async fn try_cancel(
         &self,
-        owner: &CustomerId,
+        person: &Person,
         id: &ReservationId,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let mut row = match self.command(&mut tx, id, owner, key).await? {
+        let mut row = match self.command(&mut tx, id, person.confined_to(), key).await? {
             Ok(row) => row,
             Err(decision) => return left(tx, decision).await,
         };
-        match row.cancel(now, new_id()?, Actor::Customer) {
-            Err(refusal) => left(tx, Decision::Refused(refusal, Some(row))).await,
-            Ok(Cancelling::Already) => left(tx, Decision::Done(row)).await,
+        let had = row.status;
+        let held = match row.cancel(now, new_id()?, person.actor()) {
+            Err(refusal) => return left(tx, Decision::Refused(refusal, Some(row))).await,
+            Ok(Cancelling::Already) => return left(tx, Decision::Done(row)).await,
             Ok(Cancelling::Ended(events)) => {
                 payments::abandon_attempt(&mut tx, &row).await?;
                 self.record(&mut tx, &mut row, &events, Attend::Now).await?;
-                capacity::release_held(&mut tx, &row).await?;
-                self.commit(tx, &row).await?;
-                Ok(Decision::Done(row))
+                true
             }
             Ok(Cancelling::Accepted(cancellation, events)) => {
                 insert_undo(&mut tx, &cancellation).await?;
                 self.record(&mut tx, &mut row, &events, Attend::Now).await?;
-                self.commit(tx, &row).await?;
-                Ok(Decision::Done(row))
+                false
             }
+        };
+        if person.actor() == Actor::Staff {
+            self.audit_deed(&mut tx, person, &cancelled(&row, had)).await?;
         }
+        if held {
+            capacity::release_held(&mut tx, &row).await?;
+        }
+        self.commit(tx, &row).await?;
+        Ok(Decision::Done(row))
     }
 
-    /// The start of every customer's command: the key is taken, the row is locked and is theirs.
+    /// The start of every person's command: the row is locked and, for those who are confined to
+    /// one customer's, is that customer's; the key is taken.
     pub(crate) async fn command(
         &self,
         tx: &mut Tx,
         id: &ReservationId,
-        owner: &CustomerId,
+        owner: Option<&CustomerId>,
         key: Option<&RequestKey>,
     ) -> Result<Result<Reservation, Decision>, StoreError> {
         let Some(row) = self.lock(tx, id).await? else { return Ok(Err(Decision::NotFound)) };
-        if row.customer_id != *owner {
+        if owner.is_some_and(|owner| row.customer_id != *owner) {
             return Ok(Err(Decision::NotFound));
         }
         let Some(key) = key else { return Ok(Ok(row)) };
@@ -204,6 +225,15 @@ pub(crate) async fn open_undo(
     let (cancellation, events) = row.undo(store.now(), new_id()?, reason, actor);
     insert_undo(tx, &cancellation).await?;
     Ok(events)
+}
+
+fn cancelled(row: &Reservation, had: ReservationStatus) -> Deed {
+    Deed {
+        action: StaffAction::CancelReservation,
+        target: format!("/reservations/{}", row.id),
+        before: facts([("status", had.as_str())]),
+        after: facts([("status", row.status.as_str())]),
+    }
 }
 
 fn new_id() -> Result<CancellationId, StoreError> {

@@ -15,6 +15,7 @@ mod writer;
 
 pub mod attend;
 pub mod audit;
+pub mod audit_entries;
 pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;

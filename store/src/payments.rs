@@ -38,7 +38,7 @@ impl Store {
         repeated(|| async {
             let mut tx = self.begin().await?;
             let id = &command.reservation_id;
-            let mut row = match self.command(&mut tx, id, owner, key).await? {
+            let mut row = match self.command(&mut tx, id, Some(owner), key).await? {
                 Ok(row) => row,
                 Err(decision) => return left(tx, decision).await,
             };

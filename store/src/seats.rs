@@ -77,7 +77,7 @@ impl Store {
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
         let mut tx = self.begin().await?;
-        let mut row = match self.command(&mut tx, id, owner, key).await? {
+        let mut row = match self.command(&mut tx, id, Some(owner), key).await? {
             Ok(row) => row,
             Err(decision) => return left(tx, decision).await,
         };

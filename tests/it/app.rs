@@ -202,6 +202,8 @@ pub(crate) struct Customer {
     pub(crate) api: String,
     pub(crate) gateway: String,
     pub(crate) id: String,
+    /// What `X-Role` says; nothing: a customer.
+    pub(crate) role: Option<&'static str>,
     pub(crate) http: reqwest::Client,
     _in_use: Option<InUse>,
 }
@@ -212,6 +214,7 @@ impl Customer {
             api: api.to_owned(),
             gateway: gateway.to_owned(),
             id: name.to_owned(),
+            role: None,
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             _in_use: None,
         }
@@ -220,6 +223,11 @@ impl Customer {
     /// Another customer, on the same connections.
     pub(crate) fn named(self, id: String) -> Self {
         Self { id, ..self }
+    }
+
+    /// The same person in another role.
+    pub(crate) fn as_role(&self, role: &'static str) -> Self {
+        Self { role: Some(role), ..self.clone() }
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
@@ -236,7 +244,11 @@ impl Customer {
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         let url = format!("{}{path}", self.api);
-        self.http.request(method, url).header("X-Customer-Id", &self.id)
+        let request = self.http.request(method, url).header("X-Customer-Id", &self.id);
+        match self.role {
+            Some(role) => request.header("X-Role", role),
+            None => request,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

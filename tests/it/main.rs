@@ -19,6 +19,7 @@ mod postgres;
 mod replay;
 mod requests;
 mod simulation;
+mod staff;
 mod store;
 mod structure;
 mod temporal;
