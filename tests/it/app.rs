@@ -343,10 +343,11 @@ impl Customer {
         self.until(&reservation, "TICKETED").await
     }
 
-    /// Scripts faults of the gateway for one reservation only.
-    pub(crate) async fn fault(&self, reservation: &Value, script: Value) {
-        let url = format!("{}/faults/orders/{}", self.gateway, id(reservation));
-        self.send(self.http.put(url).json(&script)).await.expect(200);
+    /// Scripts a fault of the gateway for one reservation only; the newest one strikes.
+    pub(crate) async fn fault(&self, reservation: &Value, mut rule: Value) {
+        rule["orders"] = json!(id(reservation));
+        let url = format!("{}/faults/rules", self.gateway);
+        self.send(self.http.post(url).json(&rule)).await.expect(201);
     }
 }
 

@@ -32,7 +32,8 @@ async fn before_the_payment_it_ends_at_once() {
 async fn an_approval_on_its_way_is_awaited_and_voided() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [3000, 3000]})).await;
+    let slow = json!({"fault": "SLOW", "operation": "APPROVE", "millis": [3000, 3000]});
+    customer.fault(&reservation, slow).await;
     let paying = tokio::spawn({
         let (customer, reservation) = (customer.clone(), reservation.clone());
         async move { customer.pay(&reservation).await.expect(202) }
@@ -144,7 +145,8 @@ async fn after_the_tickets_everything_is_undone_in_order() {
 async fn what_has_ended_otherwise_is_not_cancelled() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"declineAlways": true, "approveMillis": [1, 1]})).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE"})).await;
+    customer.fault(&reservation, json!({"fault": "SLOW", "millis": [1, 1]})).await;
     for _ in 0..3 {
         customer.pay(&reservation).await.expect(402);
     }
@@ -194,7 +196,8 @@ pub(crate) async fn twenty_cancels_with_different_keys(customer: &Customer) {
 async fn a_refund_refused_for_good_waits_for_staff() {
     let customer = shared().await.somebody();
     let ticketed = customer.ticketed(1).await;
-    customer.fault(&ticketed, json!({"refuseRefundNext": 1})).await;
+    let refused = json!({"fault": "DECLINE", "operation": "REFUND", "for": {"calls": 1}});
+    customer.fault(&ticketed, refused).await;
     customer.cancel(&ticketed).await.expect(202);
     let path = format!("/reservations/{}/cancellation", id(&ticketed));
     let blocked = async || customer.get(&path).await.expect(200)["state"] == "BLOCKED";
@@ -215,7 +218,7 @@ async fn a_refund_refused_for_good_waits_for_staff() {
 async fn a_refund_whose_answer_is_lost_is_made_once() {
     let customer = shared().await.somebody();
     let ticketed = customer.ticketed(1).await;
-    customer.fault(&ticketed, json!({"loseAnswersNext": 1})).await;
+    customer.fault(&ticketed, json!({"fault": "LOSE_ANSWER", "for": {"calls": 1}})).await;
     customer.cancel(&ticketed).await;
     customer.until(&ticketed, "CANCELLED").await;
     assert_eq!(customer.ledger(&ticketed).await, ["APPROVE DONE", "CAPTURE DONE", "REFUND DONE"]);

@@ -72,7 +72,8 @@ async fn who_chooses_no_seats_expires(customer: Customer) {
 /// Sent in time, answered after `payBy` and before the deferral's end.
 async fn an_approval_after_the_deadline_counts(customer: Customer) {
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [2500, 2500]})).await;
+    let slow = json!({"fault": "SLOW", "operation": "APPROVE", "millis": [2500, 2500]});
+    customer.fault(&reservation, slow).await;
     customer.pay(&reservation).await.expect(202);
     customer.until(&reservation, "PAYMENT_APPROVED").await;
     let approved_at = at(&customer, &reservation, "PaymentApproved").await;
@@ -84,8 +85,9 @@ async fn an_approval_after_the_deadline_counts(customer: Customer) {
 
 async fn after_a_decline_there_is_time_again(customer: Customer) {
     let reservation = customer.reserve(1).await;
-    let script = json!({"declineNext": 1, "approveMillis": [1300, 1300]});
-    customer.fault(&reservation, script).await;
+    let slow = json!({"fault": "SLOW", "operation": "APPROVE", "millis": [1300, 1300]});
+    customer.fault(&reservation, slow).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE", "for": {"calls": 1}})).await;
     customer.pay(&reservation).await.expect(402);
     let again = customer.read(&reservation).await;
     let declined_at = at(&customer, &reservation, "PaymentDeclined").await;
@@ -100,7 +102,8 @@ async fn after_a_decline_there_is_time_again(customer: Customer) {
 /// The approval takes longer than `payBy` and the deferral together, and than one try waits for it.
 async fn a_sent_call_never_expires(customer: Customer) {
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [5500, 5500]})).await;
+    let slow = json!({"fault": "SLOW", "operation": "APPROVE", "millis": [5500, 5500]});
+    customer.fault(&reservation, slow).await;
     let pending = customer.pay(&reservation).await.expect(202);
     until("the last deadline", async || passed(&customer, &pending).await).await;
     let waits = async || customer.read(&reservation).await["payment"]["status"] != "NONE";

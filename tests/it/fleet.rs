@@ -148,7 +148,7 @@ async fn a_frozen_worker_wakes_up_after_the_undo(fleet: &mut Fleet, frozen: Part
 /// A reservation whose approval the gateway is working on, slowly.
 async fn payment_under_way(customer: &Customer) -> Value {
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [2000, 2000]})).await;
+    customer.fault(&reservation, json!({"fault": "SLOW", "millis": [2000, 2000]})).await;
     let paying = (customer.clone(), reservation.clone());
     let paying = tokio::spawn(async move { paying.0.pay(&paying.1).await });
     let at_gateway = async || customer.deliveries(&reservation).await == [1];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 async fn after_a_declined_card_a_good_one_pays() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"declineNext": 1})).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE", "for": {"calls": 1}})).await;
     let declined = customer.pay(&reservation).await.expect(402);
     assert_eq!(declined["code"], "payment-declined");
     assert_eq!(declined["attemptsLeft"], 2);
@@ -33,7 +33,7 @@ async fn three_declines_end_the_reservation() {
     let before = customer.remaining(&showtime, "STANDARD").await;
     let reservation = customer.reserve_at(&showtime, 2).await.expect(201);
     assert_eq!(customer.remaining(&showtime, "STANDARD").await, before - 2);
-    customer.fault(&reservation, json!({"declineAlways": true})).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE"})).await;
     for left in [2, 1, 0] {
         assert_eq!(customer.pay(&reservation).await.expect(402)["attemptsLeft"], left);
     }
@@ -55,7 +55,7 @@ async fn a_plan_ends_with_its_first_decline() {
     });
     let reservation = customer.post("/reservations", body).await.expect(201);
     // The approval takes 400 ms at least and is judged at their end.
-    customer.fault(&reservation, json!({"declineAlways": true})).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE"})).await;
     customer.until(&reservation, "EXPIRED").await;
     expect_declined_for_good(&customer, &reservation).await;
     assert_eq!(customer.remaining(&showtime, "STANDARD").await, before);
@@ -65,7 +65,7 @@ async fn a_plan_ends_with_its_first_decline() {
 async fn a_refused_capture_undoes_the_booking() {
     let customer = shared().await.somebody();
     let approved = customer.approved(1).await;
-    customer.fault(&approved, json!({"refuseCaptureNext": 1})).await;
+    customer.fault(&approved, json!({"fault": "DECLINE", "operation": "CAPTURE"})).await;
     let answer = customer.choose_seats(&approved).await;
     assert!([202, 402].contains(&answer.status), "{answer:?}");
     let expired = customer.until(&approved, "EXPIRED").await;
@@ -80,11 +80,11 @@ async fn a_refused_capture_undoes_the_booking() {
 async fn a_charge_whose_answer_is_lost_is_found_again() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"loseAnswersNext": 1})).await;
+    customer.fault(&reservation, json!({"fault": "LOSE_ANSWER", "for": {"calls": 1}})).await;
     let answer = customer.pay(&reservation).await;
     assert!([201, 202].contains(&answer.status), "{answer:?}");
     customer.until(&reservation, "PAYMENT_APPROVED").await;
-    customer.fault(&reservation, json!({"loseAnswersNext": 1})).await;
+    customer.fault(&reservation, json!({"fault": "LOSE_ANSWER", "for": {"calls": 1}})).await;
     let answer = customer.choose_seats(&reservation).await;
     assert!([200, 202].contains(&answer.status), "{answer:?}");
     customer.until(&reservation, "TICKETED").await;
@@ -94,10 +94,10 @@ async fn a_charge_whose_answer_is_lost_is_found_again() {
 
 #[tokio::test]
 async fn a_request_without_effect_is_delivered_again_under_its_key() {
-    for fault in ["dropRequestsNext", "failNext"] {
+    for fault in ["RESET", "DOWN", "FAIL", "OVERLOAD"] {
         let customer = shared().await.somebody();
         let reservation = customer.reserve(1).await;
-        customer.fault(&reservation, json!({fault: 1})).await;
+        customer.fault(&reservation, json!({"fault": fault, "for": {"calls": 1}})).await;
         let answer = customer.pay(&reservation).await;
         assert!([201, 202].contains(&answer.status), "{answer:?}");
         customer.until(&reservation, "PAYMENT_APPROVED").await;
@@ -134,7 +134,7 @@ pub(crate) async fn twenty_pays_with_one_key(customer: &Customer) {
 async fn of_many_pays_with_different_keys_one_is_made() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [1500, 1500]})).await;
+    customer.fault(&reservation, json!({"fault": "SLOW", "millis": [1500, 1500]})).await;
     let answers = pay_at_once(&customer, &reservation, |n| format!("pay-{n}")).await;
     let (made, refused): (Vec<_>, Vec<_>) =
         answers.into_iter().partition(|answer| answer.status < 300);
@@ -153,7 +153,7 @@ async fn of_many_pays_with_different_keys_one_is_made() {
 async fn a_slow_approval_is_answered_with_202_and_comes_later() {
     let customer = shared().await.somebody();
     let reservation = customer.reserve(1).await;
-    customer.fault(&reservation, json!({"approveMillis": [2600, 2600]})).await;
+    customer.fault(&reservation, json!({"fault": "SLOW", "millis": [2600, 2600]})).await;
     let answer = customer.pay(&reservation).await;
     assert_eq!(answer.header("retry-after"), "1");
     let pending = answer.expect(202);

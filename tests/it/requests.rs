@@ -289,7 +289,7 @@ async fn a_command_in_the_wrong_state_says_what_is_possible() {
     told(customer.put_seats(&reserved, &json!(["A1"])).await, "CANCELLED", &[]);
 
     let declined = customer.reserve(1).await;
-    customer.fault(&declined, json!({"declineAlways": true})).await;
+    customer.fault(&declined, json!({"fault": "DECLINE"})).await;
     for _ in 0..3 {
         refused(customer.pay(&declined).await, 402, "payment-declined", "a declined card");
     }

@@ -1,4 +1,4 @@
-//! The gateway's fault script, changed by one fault at a time.
+//! The gateway's fault script, a rule at a time.
 
 use crate::guarded::lives;
 use crate::system::{Part, System};
@@ -10,75 +10,75 @@ use tokio::time::sleep;
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// One member of the script and what it is set to, and back to.
-pub(crate) struct Change {
-    pub(crate) member: &'static str,
-    pub(crate) strikes: Value,
-    pub(crate) heals: Value,
-}
+/// A rule of the script, for a while.
+pub(crate) struct Rule(Value);
 
-impl Change {
+impl Rule {
     /// So many of the next calls.
-    pub(crate) fn next(member: &'static str, count: u64) -> Self {
-        Self { member, strikes: json!(count), heals: json!(0) }
+    pub(crate) fn next(fault: &str, count: u64) -> Self {
+        Self(json!({"fault": fault, "for": {"calls": count}}))
+    }
+
+    /// So many of the next calls for this.
+    pub(crate) fn next_of(fault: &str, operation: &str, count: u64) -> Self {
+        Self(json!({"fault": fault, "operation": operation, "for": {"calls": count}}))
     }
 
     /// Approvals take this long, in milliseconds.
     pub(crate) fn approvals(from: u64, to: u64) -> Self {
-        Self { member: "approveMillis", strikes: json!([from, to]), heals: json!([400, 620]) }
+        Self(json!({"fault": "SLOW", "operation": "APPROVE", "millis": [from, to]}))
     }
 
     /// Strikes for this long, then heals. Says how often it struck: at least, where the gateway
     /// was restarted meanwhile and has forgotten its script.
-    pub(crate) async fn play(
-        &self,
-        system: &System,
-        turn: &tokio::sync::Mutex<()>,
-        lasting: Duration,
-    ) -> anyhow::Result<u64> {
-        let (gateway, before) = (system.pid(Part::Gateway), self.counted(system).await);
-        self.set(system, turn, &self.strikes).await?;
+    pub(crate) async fn play(&self, system: &System, lasting: Duration) -> anyhow::Result<u64> {
+        let (gateway, id) = (system.pid(Part::Gateway), self.add(system).await?);
         sleep(lasting).await;
-        let left = self.set(system, turn, &self.heals).await?;
         let same = gateway.is_some_and(lives) && gateway == system.pid(Part::Gateway);
-        let Some(count) = self.strikes.as_u64() else {
-            return Ok(self.counted(system).await.saturating_sub(before));
-        };
-        Ok(if same { count.saturating_sub(left.as_u64().unwrap_or(count)) } else { 0 })
+        if !same {
+            return Ok(0);
+        }
+        remove(system, id).await
     }
 
-    /// How many approvals the gateway has answered so far: each was slow while approvals were.
-    async fn counted(&self, system: &System) -> u64 {
-        let ledger = ledger(system).await.unwrap_or_default();
-        let approvals = ledger.iter().filter(|item| item["operation"] == "APPROVE");
-        approvals.count() as u64
-    }
-
-    /// Returns what was set before. Other faults may have the gateway down: asks for a while.
-    async fn set(
-        &self,
-        system: &System,
-        turn: &tokio::sync::Mutex<()>,
-        value: &Value,
-    ) -> anyhow::Result<Value> {
-        let _turn = turn.lock().await;
+    /// Other faults may have the gateway down: asks for a while.
+    async fn add(&self, system: &System) -> anyhow::Result<u64> {
         for _ in 1..TRIES {
-            if let Ok(before) = self.try_set(system, value).await {
-                return Ok(before);
+            if let Ok(id) = self.try_add(system).await {
+                return Ok(id);
             }
             sleep(PAUSE).await;
         }
-        self.try_set(system, value).await
+        self.try_add(system).await
     }
 
-    async fn try_set(&self, system: &System, value: &Value) -> anyhow::Result<Value> {
-        let url = format!("{}/faults", system.gateway().context("the gateway is nowhere")?);
-        let http = http()?;
-        let mut script: Value = http.get(&url).send().await?.json().await?;
-        let before = std::mem::replace(&mut script[self.member], value.clone());
-        http.put(&url).json(&script).send().await?.error_for_status()?;
-        Ok(before)
+    async fn try_add(&self, system: &System) -> anyhow::Result<u64> {
+        let url = format!("{}/faults/rules", system.gateway().context("the gateway is nowhere")?);
+        let answer = http()?.post(url).json(&self.0).send().await?.error_for_status()?;
+        let rule: Value = answer.json().await?;
+        rule["id"].as_u64().context("a rule has an id")
     }
+}
+
+/// Takes a rule back and says how often it struck. A gateway that was restarted does not know it.
+async fn remove(system: &System, id: u64) -> anyhow::Result<u64> {
+    for _ in 1..TRIES {
+        if let Ok(struck) = try_remove(system, id).await {
+            return Ok(struck);
+        }
+        sleep(PAUSE).await;
+    }
+    try_remove(system, id).await
+}
+
+async fn try_remove(system: &System, id: u64) -> anyhow::Result<u64> {
+    let gateway = system.gateway().context("the gateway is nowhere")?;
+    let answer = http()?.delete(format!("{gateway}/faults/rules/{id}")).send().await?;
+    if answer.status() == reqwest::StatusCode::NOT_FOUND {
+        return Ok(0);
+    }
+    let rule: Value = answer.error_for_status()?.json().await?;
+    Ok(rule["struck"].as_u64().unwrap_or_default())
 }
 
 /// All that the gateway has answered, in order. Asks for a while.

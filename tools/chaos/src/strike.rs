@@ -4,7 +4,7 @@ use crate::customer::Crowd;
 use crate::guarded::{kill, lives, pause, quit, resume, terminate};
 use crate::kind::Kind;
 use crate::runs::{Deed, interfere};
-use crate::script::Change;
+use crate::script::Rule;
 use crate::system::{Part, System};
 use anyhow::{Context, ensure};
 use reqwest::Method;
@@ -27,15 +27,13 @@ const RUNS_HIT_MAX: i32 = 10;
 pub(crate) struct Scene {
     pub(crate) system: System,
     pub(crate) crowd: Arc<Crowd>,
-    /// One change of the gateway's script at a time.
-    script: Mutex<()>,
     /// While one process is down on purpose, nobody else ends any, nor touches its files.
     ending: Mutex<()>,
 }
 
 impl Scene {
     pub(crate) fn new(system: System, crowd: Arc<Crowd>) -> Self {
-        Self { system, crowd, script: Mutex::new(()), ending: Mutex::new(()) }
+        Self { system, crowd, ending: Mutex::new(()) }
     }
 
     /// Carries one fault out, heals it, and says how often it struck.
@@ -64,14 +62,14 @@ impl Scene {
             Kind::GatewayKilled => self.end(Part::Gateway, kill).await,
             Kind::GatewayDown => self.keep_down(Part::Gateway).await,
             Kind::GatewayPaused => self.hold(Part::Gateway, secs(5)).await,
-            Kind::GatewaySlow => self.play(Change::approvals(2_000, 4_000), 8).await,
-            Kind::AnswersLate => self.play(Change::approvals(5_000, 9_000), 5).await,
-            Kind::AnswersLost => self.play(Change::next("loseAnswersNext", 15), 8).await,
-            Kind::RequestsDropped => self.play(Change::next("dropRequestsNext", 15), 8).await,
-            Kind::GatewayUnavailable => self.play(Change::next("failNext", 15), 8).await,
-            Kind::PaymentsDeclined => self.play(Change::next("declineNext", 10), 8).await,
-            Kind::CapturesRefused => self.play(Change::next("refuseCaptureNext", 4), 8).await,
-            Kind::RefundsRefused => self.play(Change::next("refuseRefundNext", 3), 10).await,
+            Kind::GatewaySlow => self.play(Rule::approvals(2_000, 4_000), 8).await,
+            Kind::AnswersLate => self.play(Rule::approvals(5_000, 9_000), 5).await,
+            Kind::AnswersLost => self.play(Rule::next("LOSE_ANSWER", 15), 8).await,
+            Kind::RequestsDropped => self.play(Rule::next("RESET", 15), 8).await,
+            Kind::GatewayUnavailable => self.play(Rule::next("DOWN", 15), 8).await,
+            Kind::PaymentsDeclined => self.play(Rule::next_of("DECLINE", "APPROVE", 10), 8).await,
+            Kind::CapturesRefused => self.play(Rule::next_of("DECLINE", "CAPTURE", 4), 8).await,
+            Kind::RefundsRefused => self.play(Rule::next_of("DECLINE", "REFUND", 3), 10).await,
             Kind::TicketsDown => self.stop_tickets().await,
             Kind::CommandsTripled => {
                 let Crowd { triples, tripled, .. } = &*self.crowd;
@@ -137,8 +135,8 @@ impl Scene {
         interfere(&self.system, deed, RUNS_HIT_MAX).await
     }
 
-    async fn play(&self, change: Change, secs: u64) -> anyhow::Result<u64> {
-        change.play(&self.system, &self.script, Duration::from_secs(secs)).await
+    async fn play(&self, rule: Rule, secs: u64) -> anyhow::Result<u64> {
+        rule.play(&self.system, Duration::from_secs(secs)).await
     }
 
     /// Temporal wakes up with what it knew eight seconds ago.

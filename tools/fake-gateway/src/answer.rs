@@ -42,6 +42,11 @@ impl Answer {
         }
     }
 
+    /// The same answer with another amount than was moved.
+    pub(crate) fn misread(&self) -> Self {
+        Self { amount: self.amount.misread(), ..self.clone() }
+    }
+
     /// Whether this delivery asks what this answer answered.
     pub(crate) fn answers(&self, delivery: &Delivery) -> bool {
         self.key == delivery.key

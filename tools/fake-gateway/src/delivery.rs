@@ -1,5 +1,7 @@
 //! What a client asks: one operation on one order, once under one key.
 
+use crate::answer::Refusal;
+use crate::faults::Verb;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -63,6 +65,10 @@ impl Key {
         } else {
             Err(Invalid::because("a key is 16 to 256 letters, digits, '-' and '_'"))
         }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -137,6 +143,27 @@ impl Operation {
             _ => None,
         }
     }
+
+    /// How the company says no for reasons of its own, where it may.
+    pub(crate) fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Approve => Some(Refusal::CardDeclined),
+            Self::Capture => Some(Refusal::CaptureRefused),
+            Self::Refund => Some(Refusal::RefundRefused),
+            Self::Void => None,
+        }
+    }
+}
+
+impl From<Operation> for Verb {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Approve => Self::Approve,
+            Operation::Capture => Self::Capture,
+            Operation::Void => Self::Void,
+            Operation::Refund => Self::Refund,
+        }
+    }
 }
 
 /// An amount of money that can be asked for, in won; never zero.
@@ -147,6 +174,11 @@ pub(crate) struct Won(i64);
 impl Won {
     pub(crate) fn get(self) -> i64 {
         self.0
+    }
+
+    /// Another amount, for an answer that is wrong.
+    pub(crate) fn misread(self) -> Self {
+        Self(self.0 + 1)
     }
 }
 

@@ -1,41 +1,38 @@
-//! The fault script: how slow the gateway is and what goes wrong next.
+//! The fault script: how fast the gateway is, how much it takes, and what goes wrong.
+//!
+//! One small language for everything that goes wrong: a list of rules, each of them a fault, for
+//! how long it strikes, and whom.
 
-use crate::answer::Refusal;
-use crate::delivery::{ORDER_CHARS_MAX, Operation, OrderId};
+mod script;
+
+use crate::delivery::{ORDER_CHARS_MAX, OrderId};
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::time::Duration;
+
+pub(crate) use script::Script;
 
 /// The longest latency that a script may ask for, in milliseconds.
 pub const LATENCY_MILLIS_MAX: u64 = 600_000;
-/// The most overrides that a script may hold; the tests of one run stay far below.
-pub const OVERRIDES_MAX: usize = 10_000;
+/// The most rules that a script may hold; the tests of one run stay far below.
+pub const RULES_MAX: usize = 10_000;
 
-/// The script for all orders, with overrides for some. Counters go down as they are used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The script as it is written. What it leaves out is as with a healthy company.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Faults {
-    /// The shortest and the longest time that an approval takes, in milliseconds.
+    /// The shortest and the longest time that an approval takes, in milliseconds. Where customers
+    /// approve in their browser, that is the time of a confirmation.
     pub approve_millis: [u64; 2],
     /// The shortest and the longest time that any other operation takes, in milliseconds.
     pub other_millis: [u64; 2],
-    /// How many approvals are declined next.
-    pub decline_next: u64,
-    /// Whether every approval is declined; `decline_next` then stays as it is.
-    pub decline_always: bool,
-    /// How many captures are refused next.
-    pub refuse_capture_next: u64,
-    /// How many refunds are refused next.
-    pub refuse_refund_next: u64,
-    /// How many of the next effects are made and kept, but never answered.
-    pub lose_answers_next: u64,
-    /// How many of the next deliveries are cut off before any effect.
-    pub drop_requests_next: u64,
-    /// How many of the next deliveries are answered with 503 before any effect.
-    pub fail_next: u64,
-    /// Overrides by the beginning of the order id; the longest beginning that fits counts.
-    pub orders: BTreeMap<String, OrderFaults>,
+    /// How many calls are worked on at a time; more are answered with 429.
+    pub calls_max: Option<u64>,
+    /// How many calls are taken in a second; more are answered with 429.
+    pub calls_per_second_max: Option<u64>,
+    /// How long what a customer authorised can be confirmed, in milliseconds.
+    pub authorized_millis: u64,
+    /// Of the rules that fit a call, the newest strikes.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for Faults {
@@ -43,60 +40,96 @@ impl Default for Faults {
         Self {
             approve_millis: [400, 620],
             other_millis: [20, 60],
-            decline_next: 0,
-            decline_always: false,
-            refuse_capture_next: 0,
-            refuse_refund_next: 0,
-            lose_answers_next: 0,
-            drop_requests_next: 0,
-            fail_next: 0,
-            orders: BTreeMap::new(),
+            calls_max: None,
+            calls_per_second_max: None,
+            authorized_millis: 600_000,
+            rules: Vec::new(),
         }
     }
 }
 
-/// The script for some orders: what is given overrides, what is absent stays as for all orders.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct OrderFaults {
-    /// See [`Faults::approve_millis`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approve_millis: Option<[u64; 2]>,
-    /// See [`Faults::other_millis`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_millis: Option<[u64; 2]>,
-    /// See [`Faults::decline_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decline_next: Option<u64>,
-    /// See [`Faults::decline_always`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decline_always: Option<bool>,
-    /// See [`Faults::refuse_capture_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refuse_capture_next: Option<u64>,
-    /// See [`Faults::refuse_refund_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refuse_refund_next: Option<u64>,
-    /// See [`Faults::lose_answers_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lose_answers_next: Option<u64>,
-    /// See [`Faults::drop_requests_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drop_requests_next: Option<u64>,
-    /// See [`Faults::fail_next`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fail_next: Option<u64>,
+/// One thing that goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rule {
+    pub fault: Fault,
+    #[serde(default, rename = "for")]
+    pub span: Span,
+    /// Only orders whose id begins with this. An inquiry by key is judged by the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<String>,
+    /// Only calls of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Verb>,
+    /// The shortest and the longest time, in milliseconds, of a fault that takes time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub millis: Option<[u64; 2]>,
 }
 
-/// What a counter of the script counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Decline,
-    RefuseCapture,
-    RefuseRefund,
-    LoseAnswer,
-    DropRequest,
+/// How long a rule strikes: while all that is given here still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Span {
+    /// So many times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// So long after the rule was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub millis: Option<u64>,
+    /// This share of the calls, from 0 to 1, drawn by `seed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fault {
+    /// The call takes `millis`.
+    Slow,
+    /// 429 with Retry-After, without any effect.
+    Overload,
+    /// 503 with Retry-After, without any effect.
+    Down,
+    /// 500, without any effect.
     Fail,
+    /// The connection is closed, without any effect.
+    Reset,
+    /// Nothing is answered for `millis`, then the connection is closed, without any effect.
+    Hang,
+    /// The operation is refused for good.
+    Decline,
+    /// The effect is made and kept, and the connection is closed instead of an answer.
+    LoseAnswer,
+    /// The connection is closed, and the effect is made after somebody has looked it up in vain.
+    Late,
+    /// The call is carried out twice, and the second answer is given.
+    Twice,
+    /// The answer names another amount than was moved.
+    WrongAmount,
+    /// What the customer authorises ends at once.
+    Lapse,
+    /// A webhook is sent twice.
+    WebhookTwice,
+    /// A webhook comes before the answer that it belongs to.
+    WebhookEarly,
+    /// A webhook is not sent at all.
+    WebhookNever,
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verb {
+    /// By the customer, in the browser.
+    Authorize,
+    Approve,
+    Capture,
+    Void,
+    Refund,
+    Inquire,
 }
 
 impl Faults {
@@ -104,113 +137,33 @@ impl Faults {
     pub fn check(&self) -> anyhow::Result<()> {
         check_range(self.approve_millis)?;
         check_range(self.other_millis)?;
-        ensure!(self.orders.len() <= OVERRIDES_MAX, "at most {OVERRIDES_MAX} overrides are kept");
-        for (prefix, faults) in &self.orders {
-            check_override(prefix, faults)?;
+        ensure!(self.rules.len() <= RULES_MAX, "at most {RULES_MAX} rules are kept");
+        self.rules.iter().try_for_each(Rule::check)
+    }
+}
+
+impl Rule {
+    /// Says what is wrong with a rule that cannot be played.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if let Some(prefix) = &self.orders {
+            let fits = OrderId::parse(prefix.as_str()).is_ok();
+            ensure!(fits, "a prefix is 1 to {ORDER_CHARS_MAX} letters, digits, '-' and '_'");
         }
+        if let Some(range) = self.millis {
+            check_range(range)?;
+        }
+        let takes_time = matches!(self.fault, Fault::Slow | Fault::Hang);
+        ensure!(takes_time == self.millis.is_some(), "SLOW and HANG have `millis`, others do not");
+        let share = self.span.share.unwrap_or(1.0);
+        ensure!((0.0..=1.0).contains(&share), "a share is from 0 to 1");
+        let seeded = self.span.share.is_some() == self.span.seed.is_some();
+        ensure!(seeded, "a share has a seed, and nothing else has");
         Ok(())
     }
-
-    /// Sets one override and leaves the others alone.
-    pub(crate) fn set(&mut self, prefix: String, faults: OrderFaults) -> anyhow::Result<()> {
-        check_override(&prefix, &faults)?;
-        let fits = self.orders.len() < OVERRIDES_MAX || self.orders.contains_key(&prefix);
-        ensure!(fits, "at most {OVERRIDES_MAX} overrides are kept");
-        self.orders.insert(prefix, faults);
-        Ok(())
-    }
-
-    /// How long this operation takes this time.
-    pub(crate) fn latency(&mut self, operation: Operation, order: &OrderId) -> Duration {
-        let own = own(&mut self.orders, order);
-        let [from, to] = match operation {
-            Operation::Approve => own.and_then(|o| o.approve_millis).unwrap_or(self.approve_millis),
-            Operation::Capture | Operation::Void | Operation::Refund => {
-                own.and_then(|o| o.other_millis).unwrap_or(self.other_millis)
-            }
-        };
-        Duration::from_millis(fastrand::u64(from..=to))
-    }
-
-    /// The refusal that the script has for an operation that the rules allow.
-    pub(crate) fn refusal(&mut self, operation: Operation, order: &OrderId) -> Option<Refusal> {
-        match operation {
-            Operation::Approve => {
-                let declined = self.declines_always(order) || self.take(Fault::Decline, order);
-                declined.then_some(Refusal::CardDeclined)
-            }
-            Operation::Capture => {
-                self.take(Fault::RefuseCapture, order).then_some(Refusal::CaptureRefused)
-            }
-            Operation::Refund => {
-                self.take(Fault::RefuseRefund, order).then_some(Refusal::RefundRefused)
-            }
-            Operation::Void => None,
-        }
-    }
-
-    /// Whether this fault strikes this order now; if so, it is used up once.
-    pub(crate) fn take(&mut self, fault: Fault, order: &OrderId) -> bool {
-        if let Some(left) = own(&mut self.orders, order).and_then(|own| own.counter(fault)) {
-            return use_up(left);
-        }
-        use_up(match fault {
-            Fault::Decline => &mut self.decline_next,
-            Fault::RefuseCapture => &mut self.refuse_capture_next,
-            Fault::RefuseRefund => &mut self.refuse_refund_next,
-            Fault::LoseAnswer => &mut self.lose_answers_next,
-            Fault::DropRequest => &mut self.drop_requests_next,
-            Fault::Fail => &mut self.fail_next,
-        })
-    }
-
-    fn declines_always(&mut self, order: &OrderId) -> bool {
-        let own = own(&mut self.orders, order);
-        own.and_then(|own| own.decline_always).unwrap_or(self.decline_always)
-    }
-}
-
-impl OrderFaults {
-    fn counter(&mut self, fault: Fault) -> Option<&mut u64> {
-        match fault {
-            Fault::Decline => self.decline_next.as_mut(),
-            Fault::RefuseCapture => self.refuse_capture_next.as_mut(),
-            Fault::RefuseRefund => self.refuse_refund_next.as_mut(),
-            Fault::LoseAnswer => self.lose_answers_next.as_mut(),
-            Fault::DropRequest => self.drop_requests_next.as_mut(),
-            Fault::Fail => self.fail_next.as_mut(),
-        }
-    }
-}
-
-/// The override whose prefix is the longest that this order begins with.
-fn own<'a>(
-    orders: &'a mut BTreeMap<String, OrderFaults>,
-    order: &OrderId,
-) -> Option<&'a mut OrderFaults> {
-    let order = order.as_str();
-    let prefix_chars =
-        (1..=order.len()).rev().find(|&chars| orders.contains_key(&order[..chars]))?;
-    orders.get_mut(&order[..prefix_chars])
-}
-
-fn use_up(left: &mut u64) -> bool {
-    let strikes = *left > 0;
-    *left = left.saturating_sub(1);
-    strikes
-}
-
-fn check_override(prefix: &str, faults: &OrderFaults) -> anyhow::Result<()> {
-    let fits = OrderId::parse(prefix).is_ok();
-    ensure!(fits, "a prefix is 1 to {ORDER_CHARS_MAX} letters, digits, '-' and '_'");
-    for range in [faults.approve_millis, faults.other_millis].into_iter().flatten() {
-        check_range(range)?;
-    }
-    Ok(())
 }
 
 fn check_range([from, to]: [u64; 2]) -> anyhow::Result<()> {
-    ensure!(from <= to, "a latency goes from the shortest to the longest");
-    ensure!(to <= LATENCY_MILLIS_MAX, "a latency is at most {LATENCY_MILLIS_MAX} milliseconds");
+    ensure!(from <= to, "a time goes from the shortest to the longest");
+    ensure!(to <= LATENCY_MILLIS_MAX, "a time is at most {LATENCY_MILLIS_MAX} milliseconds");
     Ok(())
 }

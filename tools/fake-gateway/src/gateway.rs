@@ -1,12 +1,16 @@
 //! The gateway at work: what becomes of one delivery.
 
 mod counts;
+mod gate;
+mod load;
 
 use crate::answer::{Answer, Moment};
 use crate::books::{Books, Entry, LedgerItem, LedgerPage};
 use crate::delivery::{Delivery, Key, OrderId};
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, Script, Verb};
 use crate::gateway::counts::{Counts, DeliveryCount};
+use crate::gateway::gate::Admission;
+use crate::gateway::load::{Load, Place};
 use crate::journal::Sheet;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,75 +24,102 @@ pub(crate) const WORKING_MAX: usize = 20_000;
 #[derive(Clone)]
 pub(crate) struct Gateway {
     state: Arc<Mutex<State>>,
+    load: Load,
     pen: mpsc::Sender<Sheet>,
 }
 
 /// All that changes; under one lock, so that each decision is made at one instant.
 struct State {
     books: Books,
-    faults: Faults,
+    script: Script,
     working: HashMap<Key, Delivery>,
+    /// Deliveries that will be carried out after somebody has looked them up in vain.
+    late: HashMap<Key, Delivery>,
     counts: Counts,
 }
 
-/// How a delivery ends for the client that sent it.
+/// How a call ends for the client that made it.
 pub(crate) enum Ending {
     /// The definitive answer, for the first or for the hundredth time.
     Answered(Arc<Answer>),
     /// The connection is closed without a word.
     Silence,
+    /// More calls than are taken; the same may be tried again.
+    Overloaded,
     /// Nothing was done, and the same may be tried again.
     Unavailable,
+    /// Nothing was done because of a mistake of the gateway's own.
+    Broken,
     /// Another delivery of this key is being worked on.
     InProgress,
     /// The key names another effect.
     KeyReused,
-}
-
-/// What is known about a key.
-pub(crate) enum Inquiry {
-    Answered(Arc<Answer>),
-    InProgress,
+    /// Nothing is known of this.
     NotFound,
 }
 
 impl Gateway {
     pub(crate) fn new(books: Books, faults: Faults, pen: mpsc::Sender<Sheet>) -> Self {
-        let counts = Counts::default();
-        let state = State { books, faults, working: HashMap::new(), counts };
-        Self { state: Arc::new(Mutex::new(state)), pen }
+        let state = State {
+            books,
+            script: Script::new(faults),
+            working: HashMap::new(),
+            late: HashMap::new(),
+            counts: Counts::default(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), load: Load::new(), pen }
     }
 
     /// Carries out one delivery, or repeats what came of an earlier one with the same key.
     pub(crate) async fn deliver(&self, delivery: Delivery) -> Ending {
-        let latency = match self.state().admit(&delivery) {
-            Admission::Work(latency) => latency,
-            Admission::End(ending) => return ending,
+        let twice = self.state().strikes(&delivery, Fault::Twice);
+        let first = self.deliver_once(delivery.clone()).await;
+        if twice { self.deliver_once(delivery).await } else { first }
+    }
+
+    async fn deliver_once(&self, delivery: Delivery) -> Ending {
+        let admission = self.state().admit(&self.load, &delivery);
+        let (latency, place) = match admission {
+            Admission::Work(latency, place) => (latency, place),
+            Admission::Stop(stop) => return stop.end().await,
+            Admission::Repeat(answer) => return self.tell(&delivery, answer),
         };
         // A client that hangs up ends only this wait; the work goes on.
-        let work = tokio::spawn(self.clone().work(delivery, latency));
+        let work = tokio::spawn(self.clone().work(delivery, latency, place));
         work.await.unwrap_or(Ending::Silence)
     }
 
-    async fn work(self, delivery: Delivery, latency: Duration) -> Ending {
+    async fn work(self, delivery: Delivery, latency: Duration, place: Place) -> Ending {
         tokio::time::sleep(latency).await;
-        let (lost, written) = self.decide(delivery);
-        match written.await {
-            Ok(answer) if !lost => Ending::Answered(answer),
+        let (lost, written) = self.decide(delivery.clone());
+        let written = written.await;
+        drop(place);
+        match written {
+            Ok(answer) if !lost => self.tell(&delivery, answer),
             // Without the journal there is no answer, so its failure is silence as well.
             Ok(_) | Err(_) => Ending::Silence,
         }
+    }
+
+    /// The answer as the client gets it.
+    fn tell(&self, delivery: &Delivery, answer: Arc<Answer>) -> Ending {
+        if self.state().strikes(delivery, Fault::WrongAmount) {
+            return Ending::Answered(Arc::new(answer.misread()));
+        }
+        Ending::Answered(answer)
     }
 
     /// Makes the effect and sends it to the journal, at one instant.
     fn decide(&self, delivery: Delivery) -> (bool, oneshot::Receiver<Arc<Answer>>) {
         let (written, waiter) = oneshot::channel();
         let mut state = self.state();
-        let State { books, faults, .. } = &mut *state;
-        let lost = faults.take(Fault::LoseAnswer, &delivery.order);
-        let entry = books.decide(delivery, Moment::now(), |delivery| {
-            faults.refusal(delivery.operation, &delivery.order)
-        });
+        let lost = state.strikes(&delivery, Fault::LoseAnswer);
+        let State { books, script, .. } = &mut *state;
+        let entry =
+            books.decide(delivery, Moment::now(), |Delivery { operation, order, .. }| {
+                let verb = Verb::from(*operation);
+                script.strike(verb, order.as_str(), &[Fault::Decline]).and(operation.refusal())
+            });
         // Still under the lock, so that the journal has the order of the decisions. This fails
         // only when the writer has failed; then the sheet drops, and the waiter hears of it.
         if self.pen.try_send(Sheet { entry, written }).is_err() {
@@ -109,13 +140,21 @@ impl Gateway {
     }
 
     /// Looks a key up.
-    pub(crate) fn inquire(&self, key: &Key) -> Inquiry {
-        let state = self.state();
-        match state.books.answer(key) {
-            Some(answer) => Inquiry::Answered(answer.clone()),
-            None if state.working.contains_key(key) => Inquiry::InProgress,
-            None => Inquiry::NotFound,
+    pub(crate) async fn inquire(&self, key: &Key) -> Ending {
+        let found = self.state().look_up(&self.load, key);
+        let ending = match found {
+            Ok(ending) => ending,
+            Err(stop) => return stop.end().await,
+        };
+        let late = self.state().late.remove(key);
+        if let (Ending::NotFound, Some(delivery)) = (&ending, late) {
+            tokio::spawn(self.clone().deliver_late(delivery));
         }
+        ending
+    }
+
+    async fn deliver_late(self, delivery: Delivery) {
+        drop(self.deliver_once(delivery).await);
     }
 
     /// Reads a page of the ledger.
@@ -129,8 +168,13 @@ impl Gateway {
     }
 
     /// Reads or changes the fault script.
-    pub(crate) fn with_faults<T>(&self, act: impl FnOnce(&mut Faults) -> T) -> T {
-        act(&mut self.state().faults)
+    pub(crate) fn with_script<T>(&self, act: impl FnOnce(&mut Script) -> T) -> T {
+        act(&mut self.state().script)
+    }
+
+    /// How much the gateway is asked.
+    pub(crate) fn load(&self) -> load::Shown {
+        self.load.show()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,44 +184,4 @@ impl Gateway {
 
 fn hold(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().expect("only a bug in the books panics under the lock, and then nothing is sure")
-}
-
-/// Whether a delivery is to be worked on.
-enum Admission {
-    Work(Duration),
-    End(Ending),
-}
-
-impl State {
-    fn admit(&mut self, delivery: &Delivery) -> Admission {
-        let Delivery { key, order, operation, .. } = delivery;
-        self.counts.count(key, order);
-        if self.faults.take(Fault::DropRequest, order) {
-            return Admission::End(Ending::Silence);
-        }
-        if self.faults.take(Fault::Fail, order) {
-            return Admission::End(Ending::Unavailable);
-        }
-        if let Some(ending) = self.earlier(delivery) {
-            return Admission::End(ending);
-        }
-        if self.working.len() >= WORKING_MAX {
-            return Admission::End(Ending::Unavailable);
-        }
-        self.working.insert(key.clone(), delivery.clone());
-        Admission::Work(self.faults.latency(*operation, order))
-    }
-
-    /// How this delivery ends because of an earlier one with the same key.
-    fn earlier(&self, delivery: &Delivery) -> Option<Ending> {
-        if let Some(answer) = self.books.answer(&delivery.key) {
-            return Some(if answer.answers(delivery) {
-                Ending::Answered(answer.clone())
-            } else {
-                Ending::KeyReused
-            });
-        }
-        let working = self.working.get(&delivery.key)?;
-        Some(if working == delivery { Ending::InProgress } else { Ending::KeyReused })
-    }
 }

@@ -2,15 +2,15 @@
 
 use crate::books::{LedgerItem, LedgerPage};
 use crate::delivery::{Delivery, Invalid, Key, Operation, OrderId};
-use crate::faults::{Faults, OrderFaults};
-use crate::gateway::{Ending, Gateway, Inquiry};
+use crate::faults::{Faults, Rule, Script};
+use crate::gateway::{Ending, Gateway};
 use crate::hangup::Hangup;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,9 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/ledger", get(ledger))
         .route("/deliveries", get(deliveries))
         .route("/faults", get(faults).put(replace_faults))
-        .route("/faults/orders/{prefix}", put(set_override).delete(remove_override))
+        .route("/faults/rules", post(add_rule))
+        .route("/faults/rules/{id}", delete(remove_rule))
+        .route("/load", get(load))
         .route("/livez", get(|| async { StatusCode::OK }))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(gateway)
@@ -47,25 +49,35 @@ async fn deliver(
     let key = Key::parse(key.unwrap_or_default())?;
     let delivery = Delivery::parse(key, OrderId::parse(order)?, operation, &body?)?;
     match gateway.deliver(delivery).await {
-        Ending::Answered(answer) => Ok(Json(&*answer).into_response()),
-        Ending::Silence => Ok(hangup.close()),
-        Ending::Unavailable => Err(Problem::Unavailable),
         Ending::InProgress => Err(Problem::InProgress),
-        Ending::KeyReused => Err(Problem::KeyReused),
+        ending => ended(ending, &hangup),
     }
 }
 
 async fn inquire(
     State(gateway): State<Gateway>,
+    ConnectInfo(hangup): ConnectInfo<Hangup>,
     Path(key): Path<String>,
 ) -> Result<Response, Problem> {
     let key = Key::parse(key)?;
-    match gateway.inquire(&key) {
-        Inquiry::Answered(answer) => Ok(Json(&*answer).into_response()),
-        Inquiry::InProgress => {
+    match gateway.inquire(&key).await {
+        Ending::InProgress => {
             Ok(Json(json!({ "key": key, "outcome": "IN_PROGRESS" })).into_response())
         }
-        Inquiry::NotFound => Err(Problem::NotFound),
+        ending => ended(ending, &hangup),
+    }
+}
+
+fn ended(ending: Ending, hangup: &Hangup) -> Result<Response, Problem> {
+    match ending {
+        Ending::Answered(answer) => Ok(Json(&*answer).into_response()),
+        Ending::Silence => Ok(hangup.close()),
+        Ending::Overloaded => Err(Problem::Overloaded),
+        Ending::Unavailable => Err(Problem::Unavailable),
+        Ending::Broken => Err(Problem::Broken),
+        Ending::InProgress => Err(Problem::InProgress),
+        Ending::KeyReused => Err(Problem::KeyReused),
+        Ending::NotFound => Err(Problem::NotFound),
     }
 }
 
@@ -112,33 +124,43 @@ async fn deliveries(
     Ok(Json(json!({ "items": gateway.delivery_counts(query.order_id.as_ref()) })))
 }
 
-async fn faults(State(gateway): State<Gateway>) -> Json<Faults> {
-    Json(gateway.with_faults(|faults| faults.clone()))
+async fn faults(State(gateway): State<Gateway>) -> Response {
+    Json(gateway.with_script(|script| script.show())).into_response()
 }
 
 async fn replace_faults(
     State(gateway): State<Gateway>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Faults>, Problem> {
-    let script: Faults = read(&body?)?;
-    script.check()?;
-    gateway.with_faults(|faults| *faults = script.clone());
-    Ok(Json(script))
+) -> Result<Response, Problem> {
+    let faults: Faults = read(&body?)?;
+    faults.check()?;
+    let shown = gateway.with_script(|script| {
+        *script = Script::new(faults);
+        script.show()
+    });
+    Ok(Json(shown).into_response())
 }
 
-async fn set_override(
+async fn add_rule(
     State(gateway): State<Gateway>,
-    Path(prefix): Path<String>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<OrderFaults>, Problem> {
-    let script: OrderFaults = read(&body?)?;
-    gateway.with_faults(|faults| faults.set(prefix, script.clone()))?;
-    Ok(Json(script))
+) -> Result<Response, Problem> {
+    let rule: Rule = read(&body?)?;
+    let shown = gateway.with_script(|script| script.add(rule))?;
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-async fn remove_override(State(gateway): State<Gateway>, Path(prefix): Path<String>) -> StatusCode {
-    gateway.with_faults(|faults| faults.orders.remove(&prefix));
-    StatusCode::NO_CONTENT
+/// Answers with the rule as it stood, and how often it had struck.
+async fn remove_rule(
+    State(gateway): State<Gateway>,
+    Path(id): Path<u64>,
+) -> Result<Response, Problem> {
+    let removed = gateway.with_script(|script| script.remove(id)).ok_or(Problem::NotFound)?;
+    Ok(Json(removed).into_response())
+}
+
+async fn load(State(gateway): State<Gateway>) -> Response {
+    Json(gateway.load()).into_response()
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
@@ -157,6 +179,10 @@ enum Problem {
     Unreadable(BytesRejection),
     /// 422
     KeyReused,
+    /// 429
+    Overloaded,
+    /// 500
+    Broken,
     /// 503
     Unavailable,
 }
@@ -176,11 +202,20 @@ impl IntoResponse for Problem {
             Problem::KeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, json!({ "code": "KEY_REUSED" }))
             }
+            Problem::Overloaded => {
+                (StatusCode::TOO_MANY_REQUESTS, json!({ "code": "TOO_MANY_CALLS" }))
+            }
+            Problem::Broken => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "code": "BROKEN" })),
             Problem::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, json!({ "code": "UNAVAILABLE" }))
             }
         };
-        (status, Json(body)).into_response()
+        let mut response = (status, Json(body)).into_response();
+        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        if later.contains(&status) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 

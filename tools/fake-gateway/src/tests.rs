@@ -4,6 +4,7 @@ mod faults;
 mod journal;
 mod keys;
 mod ledger;
+mod limits;
 mod rules;
 
 use crate::faults::Faults;
@@ -131,6 +132,23 @@ impl House {
     async fn put(&self, path: &str, body: Value) -> StatusCode {
         let url = format!("{}{path}", self.base);
         self.client.put(url).json(&body).send().await.unwrap().status()
+    }
+
+    async fn post_rule(&self, rule: &Value) -> Response {
+        self.client.post(format!("{}/faults/rules", self.base)).json(rule).send().await.unwrap()
+    }
+
+    /// Adds a rule to the script and gives it back as it is played.
+    async fn rule(&self, rule: Value) -> Value {
+        let response = self.post_rule(&rule).await;
+        assert_eq!(response.status(), StatusCode::CREATED, "{rule}");
+        response.json().await.unwrap()
+    }
+
+    async fn remove_rule(&self, id: &Value) -> Option<Value> {
+        let url = format!("{}/faults/rules/{id}", self.base);
+        let response = self.client.delete(url).send().await.unwrap();
+        response.json().await.ok().filter(|rule: &Value| rule["id"] == *id)
     }
 
     async fn count_in_ledger(&self, order: &str) -> usize {

@@ -107,10 +107,10 @@ impl Customer {
         .await
     }
 
-    /// Scripts faults of the gateway for one reservation.
-    pub(crate) async fn fault(&self, reservation: &Value, script: Value) -> anyhow::Result<()> {
-        let url = format!("{}/faults/orders/{}", self.gateway, id(reservation));
-        self.ask(Method::PUT, &url, &script).await.map(drop)
+    /// Scripts a fault of the gateway for one reservation.
+    pub(crate) async fn fault(&self, reservation: &Value, mut rule: Value) -> anyhow::Result<()> {
+        rule["orders"] = json!(id(reservation));
+        self.ask(Method::POST, &format!("{}/faults/rules", self.gateway), &rule).await.map(drop)
     }
 
     pub(crate) async fn gateway_is_fast(&self) -> anyhow::Result<()> {

@@ -63,32 +63,33 @@ impl Path {
                 let booked = by.reserve(json!({"method": "CARD", "seats": "best"})).await?;
                 by.until(&booked, "TICKETED").await
             }
-            Self::Stepwise => ticketed(by, json!({})).await,
+            Self::Stepwise => ticketed(by, Value::Null).await,
             Self::Declined => {
-                let booked = reserved(by, json!({"declineNext": 1})).await?;
+                let booked = reserved(by, json!({"fault": "DECLINE", "for": {"calls": 1}})).await?;
                 by.pay(&booked).await?;
                 pay_and_finish(by, &booked).await
             }
             Self::ThreeDeclines => {
-                let booked = reserved(by, json!({"declineAlways": true})).await?;
+                let booked = reserved(by, json!({"fault": "DECLINE"})).await?;
                 for _ in 0..3 {
                     by.pay(&booked).await?;
                 }
                 by.until(&booked, "EXPIRED").await
             }
-            Self::NeverPaid => by.until(&reserved(by, json!({})).await?, "EXPIRED").await,
-            Self::SeatsNeverChosen => by.until(&approved(by, json!({})).await?, "EXPIRED").await,
+            Self::NeverPaid => by.until(&reserved(by, Value::Null).await?, "EXPIRED").await,
+            Self::SeatsNeverChosen => by.until(&approved(by, Value::Null).await?, "EXPIRED").await,
             Self::PlanSeatsTaken => plan_seats_taken(by).await,
             Self::CaptureRefused => {
-                let booked = approved(by, json!({"refuseCaptureNext": 1})).await?;
+                let booked =
+                    approved(by, json!({"fault": "DECLINE", "operation": "CAPTURE"})).await?;
                 by.choose_seats(&booked).await?;
                 by.until(&booked, "EXPIRED").await
             }
-            Self::CancelledUnpaid => cancelled(by, &reserved(by, json!({})).await?).await,
-            Self::CancelledApproved => cancelled(by, &approved(by, json!({})).await?).await,
-            Self::CancelledTicketed => cancelled(by, &ticketed(by, json!({})).await?).await,
+            Self::CancelledUnpaid => cancelled(by, &reserved(by, Value::Null).await?).await,
+            Self::CancelledApproved => cancelled(by, &approved(by, Value::Null).await?).await,
+            Self::CancelledTicketed => cancelled(by, &ticketed(by, Value::Null).await?).await,
             Self::CancelledWhileSent => {
-                let booked = reserved(by, json!({"approveMillis": [2500, 2500]})).await?;
+                let booked = reserved(by, slow(2500)).await?;
                 let (_, cancelled) = tokio::try_join!(by.pay(&booked), async {
                     by.until_sent(&booked).await?;
                     cancelled(by, &booked).await
@@ -96,13 +97,15 @@ impl Path {
                 Ok(cancelled)
             }
             Self::LateApproval => {
-                let booked = reserved(by, json!({"approveMillis": [5500, 5500]})).await?;
+                let booked = reserved(by, slow(5500)).await?;
                 pay_and_finish(by, &booked).await
             }
-            Self::AnswerLost => ticketed(by, json!({"loseAnswersNext": 2})).await,
+            Self::AnswerLost => {
+                ticketed(by, json!({"fault": "LOSE_ANSWER", "for": {"calls": 2}})).await
+            }
             Self::TicketWorkerDown => ticket_worker_down(by).await,
             Self::WokenAtWork => {
-                let booked = reserved(by, json!({"approveMillis": [1000, 1000]})).await?;
+                let booked = reserved(by, slow(1000)).await?;
                 tokio::try_join!(by.pay(&booked), async {
                     by.until_sent(&booked).await?;
                     at.wake(&booked).await
@@ -112,7 +115,8 @@ impl Path {
             Self::Terminated => terminated(by, at).await,
             Self::StartedAnew => pay_and_finish(by, &terminated(by, at).await?).await,
             Self::RefundBlocked => {
-                let booked = ticketed(by, json!({"refuseRefundNext": 1})).await?;
+                let booked =
+                    ticketed(by, json!({"fault": "DECLINE", "operation": "REFUND"})).await?;
                 by.cancel(&booked).await?;
                 until("the refusal", async || {
                     let now = by.read(&booked).await?;
@@ -124,10 +128,17 @@ impl Path {
     }
 }
 
-/// A reservation with these faults of the gateway, whose booking waits for the customer.
-async fn reserved(by: &Customer, faults: Value) -> anyhow::Result<Value> {
+/// An approval takes this long.
+fn slow(millis: u64) -> Value {
+    json!({"fault": "SLOW", "operation": "APPROVE", "millis": [millis, millis]})
+}
+
+/// A reservation with this fault of the gateway, whose booking waits for the customer.
+async fn reserved(by: &Customer, fault: Value) -> anyhow::Result<Value> {
     let booked = by.reserve(Value::Null).await?;
-    by.fault(&booked, faults).await?;
+    if fault != Value::Null {
+        by.fault(&booked, fault).await?;
+    }
     let progress = format!("/reservations/{}/progress", crate::customer::id(&booked));
     until("the booking's start", async || {
         let now = by.get(&progress).await?;
@@ -137,18 +148,18 @@ async fn reserved(by: &Customer, faults: Value) -> anyhow::Result<Value> {
     Ok(booked)
 }
 
-async fn approved(by: &Customer, faults: Value) -> anyhow::Result<Value> {
-    let booked = reserved(by, faults).await?;
+async fn approved(by: &Customer, fault: Value) -> anyhow::Result<Value> {
+    let booked = reserved(by, fault).await?;
     by.pay(&booked).await?;
     by.until(&booked, "PAYMENT_APPROVED").await
 }
 
-async fn ticketed(by: &Customer, faults: Value) -> anyhow::Result<Value> {
-    finish(by, &reserved_and_paid(by, faults).await?).await
+async fn ticketed(by: &Customer, fault: Value) -> anyhow::Result<Value> {
+    finish(by, &reserved_and_paid(by, fault).await?).await
 }
 
-async fn reserved_and_paid(by: &Customer, faults: Value) -> anyhow::Result<Value> {
-    let booked = reserved(by, faults).await?;
+async fn reserved_and_paid(by: &Customer, fault: Value) -> anyhow::Result<Value> {
+    let booked = reserved(by, fault).await?;
     by.pay(&booked).await?;
     Ok(booked)
 }
@@ -172,7 +183,7 @@ async fn cancelled(by: &Customer, booked: &Value) -> anyhow::Result<Value> {
 
 async fn plan_seats_taken(by: &Customer) -> anyhow::Result<Value> {
     let seats = by.best_seats().await?;
-    let rival = ticketed(by, json!({})).await?;
+    let rival = ticketed(by, Value::Null).await?;
     ensure!(rival["seats"][0]["seatId"] == seats[0], "the rival has other seats: {rival}");
     let booked = by.reserve(json!({"method": "CARD", "seats": seats})).await?;
     finish(by, &booked).await
@@ -181,7 +192,7 @@ async fn plan_seats_taken(by: &Customer) -> anyhow::Result<Value> {
 async fn ticket_worker_down(by: &Customer) -> anyhow::Result<Value> {
     by.tickets_down(true).await?;
     for _ in 0..BOOKINGS_UNTIL_STOPPED_MAX {
-        let booked = approved(by, json!({})).await?;
+        let booked = approved(by, Value::Null).await?;
         by.choose_seats(&booked).await?;
         let began = Instant::now();
         while by.read(&booked).await?["status"] == "SEAT_SELECTED" {
@@ -195,7 +206,7 @@ async fn ticket_worker_down(by: &Customer) -> anyhow::Result<Value> {
 }
 
 async fn terminated(by: &Customer, at: &Recorder) -> anyhow::Result<Value> {
-    let booked = reserved(by, json!({})).await?;
+    let booked = reserved(by, Value::Null).await?;
     at.terminate(&booked).await?;
     Ok(booked)
 }
