@@ -33,6 +33,8 @@ AuditoriumKind STANDARD IMAX FOURDX PREMIUM
 ShowtimeStatus SCHEDULED ON_SALE CLOSED CANCELLED
 CancelPolicy STANDARD
 Method CARD KAKAO_PAY NAVER_PAY TOSS_PAY
+Role customer gate staff admin partner
+StaffAction CANCEL_RESERVATION NUDGE
 Actor customer staff system gateway
 EventType Reserved PaymentRequested PaymentApproved PaymentDeclined PaymentLapsed \
 PaymentCaptured SeatAssigned PlanSeatsTaken TicketIssued CancellationRequested \
@@ -104,7 +106,8 @@ fn every_word_comes_back_and_none_was_renamed() {
     let lines = lines! {
         ReservationStatus StatusReason Capacity AttemptStatus PaymentStatus SeatStatus
         TicketStatus Operation CallState CancellationState Grade SeatKind Audience AgeRating
-        MovieStatus AuditoriumKind ShowtimeStatus CancelPolicy Method Actor EventType
+        MovieStatus AuditoriumKind ShowtimeStatus CancelPolicy Method Role StaffAction Actor
+        EventType
     };
     assert_eq!(lines.concat(), PINNED);
     let kinds = include_str!("../../words.rs").matches("\nwords!(").count();
