@@ -44,6 +44,17 @@ needs!(
     Staff
 );
 
+/// Who lets people in, whoever it is. 403 to everybody else.
+pub(crate) struct Gate;
+
+impl<S: Sync> FromRequestParts<S> for Gate {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        who(parts, Role::Gate).map(|_| Self)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 

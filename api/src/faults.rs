@@ -7,12 +7,12 @@ use crate::problem::Problem;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::put;
-use serde::Deserialize;
+use axum::routing::{get, put};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/faults/ticket", put(ticket))
+    Router::new().route("/admin/faults", get(read)).route("/admin/faults/ticket", put(ticket))
 }
 
 /// What can be broken from outside.
@@ -21,9 +21,20 @@ pub struct Faults {
     pub ticket_worker_down: watch::Sender<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize)]
+struct FaultsBody {
+    ticket: TicketFault,
+}
+
+#[derive(Serialize, Deserialize)]
 struct TicketFault {
     down: bool,
+}
+
+async fn read(State(app): State<App>) -> Result<axum::Json<FaultsBody>, Problem> {
+    let faults = app.faults.as_ref().ok_or_else(|| Problem::not_found("resource"))?;
+    let down = *faults.ticket_worker_down.borrow();
+    Ok(axum::Json(FaultsBody { ticket: TicketFault { down } }))
 }
 
 async fn ticket(

@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod audit_entries;
 pub mod cancellations;
+pub mod check_ins;
 pub mod faults;
 pub mod health;
 pub mod invariants;
@@ -71,6 +72,7 @@ pub fn router(app: App) -> Router {
         .merge(payments::routes())
         .merge(cancellations::routes())
         .merge(tickets::routes())
+        .merge(check_ins::routes())
         .merge(timeline::routes())
         .merge(progress::routes())
         .merge(mypage::routes())

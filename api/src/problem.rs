@@ -52,6 +52,10 @@ struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    opens_at: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_at: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     box_office: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<M>,
@@ -125,6 +129,8 @@ impl Problem {
                 problem.members.closed_at = Some(At(closed_at));
                 problem.members.box_office = Some("현장 매표소에 문의해 주세요");
             }
+            Refusal::TooEarly { opens_at } => problem.members.opens_at = Some(At(opens_at)),
+            Refusal::AlreadyUsed { at } => problem.members.used_at = at.map(At),
             Refusal::AmountMismatch { expected } => problem.members.expected = Some(M(expected)),
             Refusal::PaymentInProgress => problem.retry_after_secs = Some(1),
             Refusal::SoldOut
@@ -135,6 +141,8 @@ impl Problem {
             | Refusal::WrongState
             | Refusal::DeadlinePassed
             | Refusal::SeatCount { .. }
+            | Refusal::TicketUsed
+            | Refusal::TicketCancelled
             | Refusal::IdempotencyKeyReused => {}
         }
         match row {
@@ -180,6 +188,10 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::CancelWindowClosed { .. } => {
             (conflict, "it is too late to cancel here; please ask at the box office".into())
         }
+        Refusal::TicketUsed => (conflict, "somebody has already come in with a ticket".into()),
+        Refusal::AlreadyUsed { .. } => (conflict, "somebody has already come in with this".into()),
+        Refusal::TicketCancelled => (StatusCode::GONE, "this ticket was cancelled".into()),
+        Refusal::TooEarly { .. } => (StatusCode::TOO_EARLY, "the gate is not open yet".into()),
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())
         }

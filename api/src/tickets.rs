@@ -29,6 +29,7 @@ struct TicketBody {
     seat_number: String,
     status: TicketStatus,
     issued_at: At,
+    used_at: Option<At>,
 }
 
 async fn list(
@@ -63,6 +64,7 @@ async fn read(
         seat_number: ticket.seat_number,
         status: ticket.status,
         issued_at: At(ticket.issued_at),
+        used_at: ticket.check_in.map(|check_in| At(check_in.at)),
     };
     Ok(etag::answer(&headers, &body))
 }

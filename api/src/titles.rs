@@ -4,6 +4,7 @@
 const TITLES: &[(&str, &str, &str)] = &[
     ("accessible-seat-only", "휠체어석은 해당 관객만 선택할 수 있습니다", "Accessible seats only"),
     ("age-restricted", "관람 등급에 맞지 않습니다", "Age restricted"),
+    ("already-used", "이미 입장 처리된 티켓입니다", "Already used"),
     ("amount-mismatch", "결제 금액이 다릅니다", "Amount mismatch"),
     ("cancel-window-closed", "취소 가능 시간이 지났습니다", "Too late to cancel"),
     ("deadline-passed", "기한이 지났습니다", "Deadline passed"),
@@ -23,6 +24,8 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("single-seat-gap", "한 자리만 남는 선택입니다", "A single seat would be left"),
     ("sold-out", "매진되었습니다", "Sold out"),
     ("ticket-cancelled", "취소된 티켓입니다", "Ticket cancelled"),
+    ("ticket-used", "이미 입장한 예매는 취소할 수 없습니다", "Ticket used"),
+    ("too-early", "아직 입장 시간이 아닙니다", "Too early"),
     ("too-large", "요청이 너무 큽니다", "Request too large"),
     ("unavailable", "잠시 후 다시 시도해 주세요", "Temporarily unavailable"),
     ("unsupported-media-type", "JSON 요청만 받습니다", "JSON only"),

@@ -113,6 +113,9 @@ impl Reservation {
                 return Err(Refusal::WrongState);
             }
             ReservationStatus::SeatSelected | ReservationStatus::Ticketed => {
+                if self.tickets == TicketStatus::Used {
+                    return Err(Refusal::TicketUsed);
+                }
                 let closed_at = window_closes_at(&self.showtime, actor);
                 if now >= closed_at {
                     return Err(Refusal::CancelWindowClosed { closed_at });

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod audit_entry;
 pub mod cancellation;
 pub mod catalogue;
+pub mod check_in;
 pub mod ids;
 pub mod mypage;
 pub mod party;

@@ -45,6 +45,16 @@ pub enum Refusal {
     CancelWindowClosed {
         closed_at: Time,
     },
+    /// Somebody has come in: nothing is given back on a wish (T19).
+    TicketUsed,
+    /// Somebody has come in with it before; nothing known of them where the time is missing.
+    AlreadyUsed {
+        at: Option<Time>,
+    },
+    TicketCancelled,
+    TooEarly {
+        opens_at: Time,
+    },
     IdempotencyKeyReused,
 }
 
@@ -67,6 +77,10 @@ impl Refusal {
             Self::SeatsUnavailable { .. } => "seats-unavailable",
             Self::SingleSeatGap { .. } => "single-seat-gap",
             Self::CancelWindowClosed { .. } => "cancel-window-closed",
+            Self::TicketUsed => "ticket-used",
+            Self::AlreadyUsed { .. } => "already-used",
+            Self::TicketCancelled => "ticket-cancelled",
+            Self::TooEarly { .. } => "too-early",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
         }
     }

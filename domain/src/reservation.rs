@@ -3,6 +3,7 @@
 mod steps;
 
 use crate::cancellation::window_closes_at;
+use crate::check_in::CheckIn;
 use crate::ids::{
     CallKey, CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId,
 };
@@ -117,7 +118,10 @@ pub struct Reservation {
     pub refunded: Won,
     pub seats: SeatStatus,
     pub seat_numbers: Vec<String>,
+    /// USED as soon as one of the party has come in.
     pub tickets: TicketStatus,
+    /// The party came in by its code, without tickets.
+    pub check_in: Option<CheckIn>,
     pub deadline_at: Option<Time>,
     pub attend_at: Option<Time>,
     pub created_at: Time,
@@ -217,7 +221,8 @@ impl Reservation {
             | ReservationStatus::PaymentDeferred
             | ReservationStatus::PaymentApproved => true,
             ReservationStatus::SeatSelected | ReservationStatus::Ticketed => {
-                now < window_closes_at(&self.showtime, Actor::Customer)
+                self.tickets != TicketStatus::Used
+                    && now < window_closes_at(&self.showtime, Actor::Customer)
             }
             ReservationStatus::Cancelling
             | ReservationStatus::Cancelled

@@ -1,5 +1,6 @@
 //! Tickets.
 
+use crate::check_in::CheckIn;
 use crate::ids::{AssignmentId, ReservationId, TicketId};
 use crate::time::Time;
 use crate::words::TicketStatus;
@@ -16,4 +17,6 @@ pub struct Ticket {
     pub status: TicketStatus,
     pub issued_at: Time,
     pub revoked_at: Option<Time>,
+    /// Kept also when the showtime is cancelled afterwards.
+    pub check_in: Option<CheckIn>,
 }

@@ -89,4 +89,7 @@ pub struct Detail {
     pub code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts_left: Option<u32>,
+    /// Where somebody came in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
 }

@@ -257,6 +257,7 @@ words!(
         SeatAssigned = "SeatAssigned",
         PlanSeatsTaken = "PlanSeatsTaken",
         TicketIssued = "TicketIssued",
+        TicketUsed = "TicketUsed",
         CancellationRequested = "CancellationRequested",
         PaymentCancellationRequested = "PaymentCancellationRequested",
         SeatCancellationRequested = "SeatCancellationRequested",

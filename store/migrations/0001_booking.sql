@@ -103,6 +103,7 @@ create table reservation (
     seat_status       text   not null,
     seat_numbers      text   not null, -- JSON
     ticket_status     text   not null,
+    check_in          text,            -- JSON; null: nobody came in by the code
     deadline_at       bigint,
     attend_at         bigint,          -- when the pump has to look; null: never
     wakes             bigint not null, -- fruitless wakes since the last change
@@ -180,7 +181,8 @@ create table ticket (
     code           text   not null,
     status         text   not null,
     issued_at      bigint not null,
-    revoked_at     bigint
+    revoked_at     bigint,
+    check_in       text             -- JSON: when, at which gate, under which number of it
 );
 create unique index ticket_code on ticket (code);
 create unique index ticket_live on ticket (assignment_id)

@@ -6,7 +6,7 @@ use crate::cancellations::open_undo;
 use crate::reservations::{Attend, reservation, reservation_columns};
 use crate::row::{number, text, word};
 use crate::writer::left;
-use crate::{Store, StoreError, capacity, payments, repeated};
+use crate::{Store, StoreError, capacity, check_ins, payments, repeated};
 use domain::audit_entry::facts;
 use domain::ids::{CancellationId, ReservationId};
 use domain::person::Person;
@@ -267,7 +267,13 @@ impl Store {
             let Some(mut row) = self.lock(&mut tx, id).await? else { return left(tx, false).await };
             let mut released = false;
             let events = match row.pass_deadline(now) {
-                Expiry::NotDue => row.complete(now),
+                Expiry::NotDue => {
+                    let events = row.complete(now);
+                    if !events.is_empty() {
+                        check_ins::mark_no_shows(&mut tx, &row).await?;
+                    }
+                    events
+                }
                 Expiry::Undo(reason) => {
                     open_undo(self, &mut tx, &mut row, reason, Actor::System).await?
                 }

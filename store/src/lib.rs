@@ -19,6 +19,7 @@ pub mod audit_entries;
 pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;
+pub mod check_ins;
 pub mod gateway_calls;
 pub mod idempotency;
 pub mod mypage;

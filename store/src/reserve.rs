@@ -195,6 +195,7 @@ fn new_row(id: &ReservationId, new: &NewReservation, amount: Won, now: Time) -> 
         seats: SeatStatus::None,
         seat_numbers: Vec::new(),
         tickets: TicketStatus::None,
+        check_in: None,
         deadline_at: None,
         attend_at: None,
         created_at: now,

@@ -2,7 +2,7 @@
 
 use crate::cancellations::save_cancellation;
 use crate::reservations::Attend;
-use crate::row::{broken, text, time, time_or_null, word};
+use crate::row::{broken, json_or_null, text, time, time_or_null, to_json, word};
 use crate::writer::left;
 use crate::{Store, StoreError, fresh, repeated};
 use domain::cancellation::OwesUndo;
@@ -17,7 +17,7 @@ const CODE_CHARACTERS: usize = 16;
 macro_rules! ticket_columns {
     () => {
         "t.ticket_id, t.reservation_id, t.assignment_id, t.seat_number, t.code, t.status, \
-         t.issued_at, t.revoked_at"
+         t.issued_at, t.revoked_at, t.check_in"
     };
 }
 
@@ -36,14 +36,16 @@ impl Store {
                     TicketId::parse(fresh::id('t')).map_err(|why| broken("ticket_id", why))?;
                 sqlx::query(
                     "insert into ticket (ticket_id, reservation_id, assignment_id, seat_number, \
-                     code, status, issued_at) values ($1, $2, $3, $4, $5, 'ISSUED', $6)",
+                     code, status, issued_at, check_in) values ($1, $2, $3, $4, $5, $6, $7, $8)",
                 )
                 .bind(ticket.as_str())
                 .bind(id.as_str())
                 .bind(seat.assignment_id.as_str())
                 .bind(seat.number.as_str())
                 .bind(fresh::code(CODE_CHARACTERS))
+                .bind(row.status_of_new_tickets().as_str())
                 .bind(self.now().as_millis())
+                .bind(row.check_in.as_ref().map(to_json))
                 .execute(&mut *tx)
                 .await?;
                 issued.push((ticket, seat.number));
@@ -131,6 +133,7 @@ pub(crate) fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
         status: word(row, "status")?,
         issued_at: time(row, "issued_at")?,
         revoked_at: time_or_null(row, "revoked_at")?,
+        check_in: json_or_null(row, "check_in")?,
     })
 }
 

@@ -293,7 +293,7 @@ async fn while_tickets_are_down_neither_seat_nor_money_moves() {
 
 /// A seated reservation that stays without tickets. The worker finishes what it has begun: one that
 /// still gets its tickets is followed by another.
-async fn without_tickets(customer: &Customer) -> Value {
+pub(crate) async fn without_tickets(customer: &Customer) -> Value {
     let began = Instant::now();
     while began.elapsed() < SOON {
         let approved = customer.approved(1).await;
@@ -308,7 +308,7 @@ async fn without_tickets(customer: &Customer) -> Value {
 
 /// Puts a showtime on offer that starts in ten minutes and ends in so long. The catalogue has none
 /// like it, and staff who could add one are not served yet: it is written into the store.
-async fn showtime_at(app: &App, ends_in: SignedDuration) -> Value {
+pub(crate) async fn showtime_at(app: &App, ends_in: SignedDuration) -> Value {
     let like = app.somebody().own_showtime().await;
     let id = format!("{}-soon", text(&like["id"]));
     let now = Timestamp::now();

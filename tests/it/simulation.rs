@@ -6,6 +6,7 @@
 mod calm;
 mod crashes;
 mod customers;
+mod gate;
 mod gateway;
 mod judge;
 mod pauses;

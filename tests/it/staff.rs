@@ -10,8 +10,12 @@ async fn each_admin_route_lets_in_its_roles_and_nobody_else() {
     let person = shared().await.somebody();
     // Method, path, and who gets past the door.
     let staff: &[&str] = &["staff", "admin"];
-    let matrix: &[(&str, &str, &[&str])] =
-        &[("GET", "/admin/audit", staff), ("POST", "/admin/reservations/none/nudge", staff)];
+    let matrix: &[(&str, &str, &[&str])] = &[
+        ("GET", "/admin/audit", staff),
+        ("POST", "/admin/reservations/none/nudge", staff),
+        ("POST", "/tickets/none/check-ins", &["gate", "staff", "admin"]),
+        ("POST", "/check-ins", &["gate", "staff", "admin"]),
+    ];
     for (method, path, allowed) in matrix {
         for role in ROLES {
             let someone = person.as_role(role);

@@ -37,6 +37,7 @@ mod payments;
 mod seats;
 
 mod cancellations;
+mod check_ins;
 mod undo;
 
 mod attend;

@@ -1,13 +1,17 @@
 //! I2, I3, I5, I7: what a reservation holds of capacity, seats and tickets fits its status.
 
 use super::{Assignment, Dossier, Findings, Invariant};
+use crate::check_in::GATE_OPENS_BEFORE_START;
 use crate::ticket::Ticket;
-use crate::words::{AttemptStatus, Capacity, ReservationStatus, SeatStatus, TicketStatus};
+use crate::words::{
+    AttemptStatus, Capacity, ReservationStatus, SeatStatus, StatusReason, TicketStatus,
+};
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     capacity(dossier, findings);
     seats(dossier, findings);
     tickets(dossier, findings);
+    check_ins(dossier, findings);
     ended(dossier, findings);
 }
 
@@ -16,10 +20,25 @@ fn live_seats(dossier: &Dossier) -> impl Iterator<Item = &Assignment> {
 }
 
 fn live_tickets(dossier: &Dossier) -> impl Iterator<Item = &Ticket> {
-    dossier.tickets.iter().filter(|ticket| match ticket.status {
+    dossier.tickets.iter().filter(|ticket| is_live(ticket))
+}
+
+fn is_live(ticket: &Ticket) -> bool {
+    match ticket.status {
         TicketStatus::Issued | TicketStatus::Used | TicketStatus::CancelRequested => true,
         TicketStatus::None | TicketStatus::Cancelled | TicketStatus::NoShow => false,
-    })
+    }
+}
+
+/// What a ticket is after the show (T24).
+fn is_over(ticket: &Ticket) -> bool {
+    matches!(ticket.status, TicketStatus::Used | TicketStatus::NoShow)
+}
+
+fn came_in_by_code(Dossier { row, .. }: &Dossier) -> bool {
+    let stands =
+        matches!(row.status, ReservationStatus::SeatSelected | ReservationStatus::Completed);
+    stands && row.check_in.is_some()
 }
 
 fn capacity(dossier: &Dossier, findings: &mut Findings<'_>) {
@@ -105,12 +124,23 @@ fn tickets(dossier: &Dossier, findings: &mut Findings<'_>) {
             || format!("is {} and its ticket {} is {}", row.status, ticket.id, ticket.status),
         );
     }
-    let each = live_seats(dossier)
-        .all(|seat| live_tickets(dossier).filter(|t| t.assignment_id == seat.id).count() == 1);
+    let has_one = |tickets: fn(&Ticket) -> bool| {
+        let of = |seat: &Assignment| {
+            let standing = dossier.tickets.iter().filter(|t| t.assignment_id == seat.id);
+            standing.filter(|ticket| tickets(ticket)).count() == 1
+        };
+        live_seats(dossier).all(of)
+    };
+    let each = has_one(is_live);
+    let is_any_used = dossier.tickets.iter().any(|t| t.status == TicketStatus::Used);
+    let used_or = |other| if is_any_used { TicketStatus::Used } else { other };
     let (fits, meant) = match row.status {
-        ReservationStatus::Ticketed => (each, TicketStatus::Issued),
-        ReservationStatus::Completed if live > 0 => (each, TicketStatus::Issued),
+        ReservationStatus::Ticketed => (each, used_or(TicketStatus::Issued)),
+        ReservationStatus::Completed if !dossier.tickets.is_empty() => {
+            (has_one(is_over), used_or(TicketStatus::NoShow))
+        }
         ReservationStatus::Cancelling if live > 0 => (each, TicketStatus::CancelRequested),
+        _ if dossier.tickets.is_empty() && came_in_by_code(dossier) => (true, TicketStatus::Used),
         _ if dossier.tickets.is_empty() => (true, TicketStatus::None),
         // Of those that have ended: see below.
         ReservationStatus::Cancelled | ReservationStatus::Expired => {
@@ -121,6 +151,37 @@ fn tickets(dossier: &Dossier, findings: &mut Findings<'_>) {
     findings.must(fits && row.tickets == meant, Invariant::I5, || {
         format!("is {}, says its tickets are {}, and {live} live", row.status, row.tickets)
     });
+}
+
+/// I5: a ticket is USED when somebody came in with it, not before the gate opened, and who came in
+/// is not undone on a wish (T19, T23).
+fn check_ins(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let row = &dossier.row;
+    for ticket in &dossier.tickets {
+        let fits = match ticket.status {
+            TicketStatus::Used => ticket.check_in.is_some(),
+            TicketStatus::Issued | TicketStatus::NoShow => ticket.check_in.is_none(),
+            TicketStatus::None | TicketStatus::CancelRequested | TicketStatus::Cancelled => true,
+        };
+        findings.must(fits, Invariant::I5, || {
+            format!("ticket {} is {}, its check-in {:?}", ticket.id, ticket.status, ticket.check_in)
+        });
+    }
+    let opens_at = row.showtime.starts_at.minus(GATE_OPENS_BEFORE_START);
+    let undone = matches!(
+        row.status,
+        ReservationStatus::Cancelling | ReservationStatus::Cancelled | ReservationStatus::Expired
+    );
+    let wished = undone && row.reason != Some(StatusReason::ShowtimeCancelled);
+    let own = dossier.tickets.iter().filter_map(|ticket| ticket.check_in.as_ref());
+    for check_in in own.chain(&row.check_in) {
+        findings.must(check_in.at >= opens_at, Invariant::I5, || {
+            format!("came in at {:?}, before the gate opened", check_in.at)
+        });
+        findings.must(!wished, Invariant::I5, || {
+            format!("is {} and came in at {:?}", row.status, check_in.at)
+        });
+    }
 }
 
 /// I7, but for the money.

@@ -66,6 +66,7 @@ pub fn may_follow(
         E::PaymentCaptured => (from, to) == (S::SeatSelected, S::SeatSelected) || undone,
         E::SeatAssigned => (from, to) == (S::PaymentApproved, S::SeatSelected),
         E::PlanSeatsTaken => (from, to) == (S::PaymentApproved, S::PaymentApproved),
+        E::TicketUsed => from == to && matches!(from, S::Ticketed | S::SeatSelected),
         E::TicketIssued => matches!(from, S::SeatSelected | S::Ticketed) && to == S::Ticketed,
         E::CancellationRequested => match to {
             S::Cancelling => {
@@ -121,6 +122,7 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         (EventType::CancellationRequested, cancellations.len() + usize::from(ended_at_once)),
         (EventType::SeatCancellationRequested, usize::from(seats_asked)),
         (EventType::TicketCancellationRequested, usize::from(tickets_asked)),
+        (EventType::TicketUsed, check_ins(dossier)),
         (EventType::TicketCancelled, revoked),
         (EventType::SeatCancelled, usize::from(row.seats == SeatStatus::Cancelled)),
         (EventType::PaymentCancelled, answers(&[Void, Refund], CallRecord::is_done)),
@@ -135,6 +137,12 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
             format!("{kind} is told {told} times and happened {times} times")
         });
     }
+}
+
+/// A party that came in by its code did so once, whatever tickets it has got since.
+fn check_ins(Dossier { row, tickets, .. }: &Dossier) -> usize {
+    let own = tickets.iter().filter(|t| t.check_in.is_some() && t.check_in != row.check_in);
+    own.count() + usize::from(row.check_in.is_some())
 }
 
 /// The document is the row. A step without an event shows nothing new, so it may say an older

@@ -205,9 +205,14 @@ impl Reservation {
         vec![declined]
     }
 
+    /// With the tickets of a party that is inside already nobody else comes in.
+    pub fn status_of_new_tickets(&self) -> TicketStatus {
+        if self.check_in.is_some() { TicketStatus::Used } else { TicketStatus::Issued }
+    }
+
     /// T16. The caller has written the tickets.
     pub fn issue_tickets(&mut self, tickets: Vec<(TicketId, String)>) -> Vec<Event> {
-        self.tickets = TicketStatus::Issued;
+        self.tickets = self.status_of_new_tickets();
         self.status = ReservationStatus::Ticketed;
         let issued =
             |(id, number)| Event::new(EventType::TicketIssued, Actor::System).ticket(id, number);
@@ -237,7 +242,8 @@ impl Reservation {
         }
     }
 
-    /// T24: the show is over. Nothing when it is not, or when something is still under way.
+    /// T24: the show is over, and who has not come in will not; the caller marks the tickets.
+    /// Nothing when it is not over, or when something is still under way.
     pub fn complete(&mut self, now: Time) -> Vec<Event> {
         let seated =
             matches!(self.status, ReservationStatus::Ticketed | ReservationStatus::SeatSelected);
@@ -247,6 +253,9 @@ impl Reservation {
             return Vec::new();
         }
         self.status = ReservationStatus::Completed;
+        if self.tickets == TicketStatus::Issued {
+            self.tickets = TicketStatus::NoShow;
+        }
         vec![Event::new(EventType::ShowCompleted, Actor::System)]
     }
 
@@ -284,8 +293,10 @@ impl Reservation {
     /// Whether this operation may be opened now (design 3, Money, step 2).
     pub fn may_open(&self, operation: Operation) -> bool {
         let attempt = self.attempt.map(|attempt| attempt.status);
-        let no_live_ticket =
-            !matches!(self.tickets, TicketStatus::Issued | TicketStatus::CancelRequested);
+        let no_live_ticket = !matches!(
+            self.tickets,
+            TicketStatus::Issued | TicketStatus::Used | TicketStatus::CancelRequested
+        );
         let undoing = self.open_cancellation.is_some() && no_live_ticket;
         self.open_call.is_none()
             && match operation {

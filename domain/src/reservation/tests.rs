@@ -50,6 +50,7 @@ pub(crate) fn reserved(seats: Option<PlanSeats>) -> Reservation {
         seats: SeatStatus::None,
         seat_numbers: Vec::new(),
         tickets: TicketStatus::None,
+        check_in: None,
         deadline_at: None,
         attend_at: Some(NOW),
         created_at: NOW,

@@ -83,6 +83,7 @@ fn intent(journey: Journey) -> Intent {
             | Journey::CaptureRefused
             | Journey::LateApproval => None,
         },
+        comes: None,
     }
 }
 

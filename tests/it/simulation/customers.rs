@@ -1,6 +1,7 @@
 //! Customers: what each wants, and how they go about it. A command that gets no answer is sent
 //! again under its key, as the API asks them to.
 
+use super::gate::Comes;
 use super::shared::{Order, Shared};
 use super::stage::{Point, Queue, Verdict};
 use super::theater::{SALES_CLOSE_BEFORE, STARTS_AFTER, seats_of, showtime_id};
@@ -13,6 +14,7 @@ use domain::words::{Actor, Audience, Grade, Method, ReservationStatus, StatusRea
 use fastrand::Rng;
 use std::rc::Rc;
 use std::time::Duration;
+use store::check_ins::Scan;
 use store::idempotency::RequestKey;
 use store::payments::PayCommand;
 use store::reserve::{Contact, NewReservation, Offer};
@@ -31,6 +33,10 @@ pub(super) enum Command {
     Pay(PayCommand),
     Select(ReservationId, Vec<SeatId>),
     Cancel(ReservationId),
+    /// A ticket's code is read at the gate.
+    CheckIn(String),
+    /// The reservation's code, where there are no tickets.
+    CheckInByCode(String),
 }
 
 /// An answer that reached its customer.
@@ -54,6 +60,7 @@ pub(super) struct Intent {
     /// Wants these very seats, whoever has them.
     pub(super) insists: bool,
     pub(super) cancels: Option<Cancels>,
+    pub(super) comes: Option<Comes>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +96,7 @@ impl Intent {
             hesitates: rng.u32(0..8),
             twice: rng.bool(),
         });
+        let comes = rng.bool().then(|| Comes::draw(rng));
         Self {
             arrives_after: match rng.u32(0..12) {
                 0 => close.saturating_sub(Duration::from_secs(rng.u64(1..20))),
@@ -104,6 +112,7 @@ impl Intent {
             chooses_after,
             insists: rng.u32(0..4) == 0,
             cancels,
+            comes,
         }
     }
 }
@@ -235,7 +244,7 @@ impl Customer {
     }
 
     /// Sends a command until it is answered, or for long enough.
-    async fn command(&mut self, command: &Command) -> Option<Decision> {
+    pub(super) async fn command(&mut self, command: &Command) -> Option<Decision> {
         self.keys += 1;
         let key = format!("{}-{}-{}", self.id, self.hand, self.keys);
         for _ in 0..TRIES_MAX {
@@ -270,12 +279,12 @@ impl Customer {
         None
     }
 
-    fn known(&self) -> Option<ReservationId> {
+    pub(super) fn known(&self) -> Option<ReservationId> {
         let known = self.shared.known.borrow();
         known.iter().find(|(customer, _)| *customer == self.id).map(|(_, id)| id.clone())
     }
 
-    async fn row(&self, id: &ReservationId) -> Option<Reservation> {
+    pub(super) async fn row(&self, id: &ReservationId) -> Option<Reservation> {
         self.shared.store().reservation(id).await.expect("the store answers")
     }
 }
@@ -290,7 +299,11 @@ pub(super) async fn carry_out(
     let store = shared.store();
     let before = match command {
         Command::Cancel(id) => store.reservation(id).await.ok().flatten(),
-        Command::Reserve(_) | Command::Pay(_) | Command::Select(..) => None,
+        Command::Reserve(_)
+        | Command::Pay(_)
+        | Command::Select(..)
+        | Command::CheckIn(_)
+        | Command::CheckInByCode(_) => None,
     };
     let decided = command.sent(&store, customer, key).await;
     match decided {
@@ -319,6 +332,8 @@ impl Command {
             Self::Pay(_) => "pay",
             Self::Select(..) => "select",
             Self::Cancel(_) => "cancel",
+            Self::CheckIn(_) => "check in",
+            Self::CheckInByCode(_) => "check in by code",
         }
     }
 
@@ -328,6 +343,7 @@ impl Command {
         owner: &CustomerId,
         key: &str,
     ) -> Result<Decision, StoreError> {
+        let scan = Scan { gate: "gate-1".to_owned(), nonce: key.to_owned() };
         let key = RequestKey {
             principal: owner.to_string(),
             route: self.name(),
@@ -339,6 +355,8 @@ impl Command {
             Self::Pay(pay) => store.pay(owner, pay, Some(&key)).await,
             Self::Select(id, seats) => store.select_seats(owner, id, seats, Some(&key)).await,
             Self::Cancel(id) => store.cancel(owner, id, Some(&key)).await,
+            Self::CheckIn(code) => store.check_in(code, &scan).await,
+            Self::CheckInByCode(code) => store.check_in_by_code(code, &scan).await,
         }
     }
 
@@ -361,6 +379,17 @@ impl Command {
             {
                 Some("R7 the cancel won")
             }
+            (Self::Cancel(_), Decision::Refused(Refusal::TicketUsed, _)) => {
+                Some("R14 the scan won")
+            }
+            (Self::CheckIn(_), Decision::Refused(Refusal::TicketCancelled, _)) => {
+                Some("R14 the cancel won")
+            }
+            (Self::CheckIn(_), Decision::Refused(Refusal::AlreadyUsed { .. }, _)) => {
+                Some("T23 twice")
+            }
+            (Self::CheckIn(_), Decision::Refused(Refusal::TooEarly { .. }, _)) => Some("T23 early"),
+            (Self::CheckIn(_), Decision::Replayed(_)) => Some("T23 again"),
             _ => None,
         }
     }

@@ -95,7 +95,7 @@ impl World {
             finds("a call has no answer".to_owned());
         }
         let tickets = store.tickets(&row.id).await.expect("it reads");
-        let live = tickets.iter().filter(|ticket| ticket.status == TicketStatus::Issued).count();
+        let live = tickets.iter().filter(|ticket| is_live(ticket.status)).count();
         let held = self.held_money(row);
         let seated = match row.status {
             S::Ticketed => u32::try_from(live) == Ok(row.party.size()),
@@ -139,6 +139,9 @@ impl World {
                         Command::Reserve(_) => has("Reserved"),
                         Command::Pay(_) => has("PaymentRequested"),
                         Command::Select(..) => has("SeatAssigned"),
+                        Command::CheckIn(_) | Command::CheckInByCode(_) => {
+                            has("TicketUsed") && matches!(row.status, S::Ticketed | S::Completed)
+                        }
                         Command::Cancel(_) => {
                             has("CancellationRequested")
                                 && matches!(row.status, S::Cancelling | S::Cancelled | S::Expired)
@@ -153,6 +156,10 @@ impl World {
         }
         broken
     }
+}
+
+fn is_live(ticket: TicketStatus) -> bool {
+    matches!(ticket, TicketStatus::Issued | TicketStatus::Used)
 }
 
 /// One key, one effect, for customers, too: each of them asks for one reservation.

@@ -55,6 +55,7 @@ async fn pause_at(world: &mut World, operation: Operation, pause: Pause) {
         chooses_after: None,
         insists: false,
         cancels: returns.then_some(Cancels { from: cancels_from, hesitates: 0, twice: false }),
+        comes: None,
     };
     world.customer_comes(1, &offer, intent.clone(), &Rng::with_seed(1));
     let index = reach(world, operation, pause).await;
@@ -145,6 +146,7 @@ fn a_late_repeat_of_an_undo_frees_no_later_owner() {
             chooses_after: None,
             insists: false,
             cancels: Some(Cancels { from: S::Ticketed, hesitates: 0, twice: false }),
+            comes: None,
         };
         let later = Duration::from_secs(60);
         let second = Intent { arrives_after: later, cancels: None, ..first.clone() };

@@ -2,7 +2,9 @@
 
 use domain::reservation::Reservation;
 use domain::timeline::Recorded;
-use domain::words::{Actor, EventType, Operation, ReservationStatus as S, StatusReason};
+use domain::words::{
+    Actor, EventType, Operation, ReservationStatus as S, StatusReason, TicketStatus,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -49,7 +51,12 @@ const BUILT: &[&str] = &[
     "T19 ticketed",
     "T21 cancelled",
     "T21 expired",
+    "T23",
+    "T23 by code",
+    "T23 early",
+    "T23 twice",
     "T24 ticketed",
+    "T24 used",
     "T24 seated",
     "T25",
     "R4",
@@ -65,6 +72,8 @@ const BUILT: &[&str] = &[
     "R10",
     "R11",
     "R12",
+    "R14 the scan won",
+    "R14 the cancel won",
     "R25",
     "R26",
     "R28",
@@ -73,7 +82,7 @@ const BUILT: &[&str] = &[
 
 /// Rows of 1.4 that wait for later issues.
 const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), T6 lapsed authorisation, \
-     T17 seat change, T20 partial cancel, T22 cancelled showtime, T23 scan, T26 approval after the end";
+     T17 seat change, T20 partial cancel, T22 cancelled showtime, T26 approval after the end";
 
 impl Reach {
     pub(super) fn case(&mut self, case: &'static str) {
@@ -224,6 +233,9 @@ fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str
         EventType::PlanSeatsTaken => Some("T13 plan dropped"),
         EventType::TicketIssued if from == "SEAT_SELECTED" => Some("T16"),
         EventType::RefundDelayed => Some("refund blocked"),
+        EventType::TicketUsed if event.detail.ticket_id.is_none() => Some("T23 by code"),
+        EventType::TicketUsed => Some("T23"),
+        EventType::ShowCompleted if row.tickets == TicketStatus::Used => Some("T24 used"),
         EventType::ShowCompleted if from == "TICKETED" => Some("T24 ticketed"),
         EventType::ShowCompleted => Some("T24 seated"),
         EventType::ReservationExpired if reason == Some(StatusReason::PaymentTimeout) => {

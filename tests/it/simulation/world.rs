@@ -166,9 +166,17 @@ impl World {
             hand,
             keys: 0,
         };
-        let (books, cancels) = (somebody("books"), somebody("cancels"));
+        let [books, cancels, comes, regrets] =
+            ["books", "cancels", "comes", "regrets"].map(somebody);
         let name = format!("customer {n}");
         self.spawn(Who::Customer(id.clone()), name.clone(), Box::pin(books.books()));
+        if let Some(how) = intent.comes {
+            self.spawn(Who::Customer(id.clone()), name.clone(), Box::pin(comes.comes(how)));
+            if how.regrets() {
+                let regrets = Box::pin(regrets.regrets(how));
+                self.spawn(Who::Customer(id.clone()), name.clone(), regrets);
+            }
+        }
         if let Some(how) = intent.cancels {
             self.spawn(Who::Customer(id), name, Box::pin(cancels.cancels(how)));
         }
@@ -287,6 +295,11 @@ impl World {
         // What its transaction left behind is cleared up by the next one.
         self.shared.store().forget_old_keys().await.expect("the store goes on");
         self.observe().await;
+        // Nobody may have heard of what it committed.
+        for row in self.rows.values_mut() {
+            let now = self.shared.store().reservation(&row.id).await;
+            *row = now.expect("the store answers").expect("rows are kept");
+        }
         self.carry_out_orders();
         self.replace(who);
     }

@@ -22,6 +22,8 @@ on_both!(damaged:
     r7_a_cancel_meets_a_selection,
     r8_a_cancel_meets_the_tickets,
     r13_an_approval_comes_after_the_end,
+    r14_a_scan_meets_a_cancel,
+    r14_a_cancel_meets_a_scan,
     r24_two_nodes_disagree_about_the_time,
     r25_eight_runs_carry_one_booking,
     r25_two_runs_issue_tickets,
@@ -142,6 +144,32 @@ async fn r13_an_approval_comes_after_the_end(f: &Fixture) {
     record().await.expect("no guard is left");
     assert_eq!(f.row(&row.id).await.status, ReservationStatus::PaymentApproved);
     assert!(f.is_broken(Invariant::I2).await, "its place has been released");
+}
+
+/// With the lock see `check_ins::a_cancel_races_the_gate`. The ticket's own row stands behind it.
+async fn r14_a_scan_meets_a_cancel(f: &Fixture) {
+    let row = f.ticketed(EVENING, &["A1"]).await;
+    let code = f.store.tickets(&row.id).await.expect("it reads").swap_remove(0).code;
+    f.set_time(row.showtime.starts_at.minus(Duration::from_secs(25 * 60)));
+    f.remember().await;
+    f.cancelled(&row).await;
+    f.put_back(&row.id).await;
+    assert_eq!(refusal(&f.scan(&code, "n1").await), &Refusal::TicketCancelled);
+    f.run("update ticket set status = 'ISSUED'").await;
+    f.without_timeline_key().await;
+    done(f.scan(&code, "n1").await);
+    assert!(f.is_broken(Invariant::I8).await, "inside, and an undo is under way");
+}
+
+async fn r14_a_cancel_meets_a_scan(f: &Fixture) {
+    let row = f.ticketed(EVENING, &["A1"]).await;
+    let code = f.store.tickets(&row.id).await.expect("it reads").swap_remove(0).code;
+    f.set_time(row.showtime.starts_at.minus(Duration::from_secs(25 * 60)));
+    f.remember().await;
+    done(f.scan(&code, "n1").await);
+    assert_eq!(refusal(&f.cancel(&row).await), &Refusal::TicketUsed);
+    decide_again(f, &row, async || cancel(&f.store, &row).await).await;
+    assert!(f.is_broken(Invariant::I5).await, "inside, and the money goes back");
 }
 
 /// Status decides, on whichever node.

@@ -1,6 +1,7 @@
 //! Random lives of one reservation: after each step all that must always hold is asserted, and
 //! each of them comes to its end.
 
+mod gate;
 mod life;
 
 use super::*;
@@ -52,6 +53,7 @@ impl Walk {
         self.check_standing();
         self.check_attendance();
         self.check_actions();
+        self.check_gate();
         self.check_money();
         check_order(&self.timeline);
     }
@@ -78,7 +80,8 @@ impl Walk {
         assert_eq!(row.capacity, self.pool);
         assert_eq!(row.open_cancellation.is_some(), row.status == S::Cancelling);
         let live_ticket =
-            matches!(row.tickets, TicketStatus::Issued | TicketStatus::CancelRequested);
+            matches!(row.tickets, TicketStatus::Issued | TicketStatus::CancelRequested)
+                || (row.tickets == TicketStatus::Used && row.status != S::Completed);
         let live_seat = matches!(row.seats, SeatStatus::Assigned | SeatStatus::CancelRequested);
         assert_eq!(live_seat, row.capacity == Capacity::Sold, "who has seats has bought them");
         if live_ticket {
@@ -183,6 +186,7 @@ fn check_order(timeline: &[Event]) {
         | EventType::SeatAssigned
         | EventType::PlanSeatsTaken
         | EventType::TicketIssued
+        | EventType::TicketUsed
         | EventType::ShowCompleted => None,
     };
     let places: Vec<_> = timeline.iter().filter(|event| place(event).is_some()).collect();
@@ -216,6 +220,8 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => Just(Op::AssignPlanSeats),
         1 => Just(Op::DropPlanSeats),
         1 => Just(Op::IssueTickets),
+        2 => (0..2u32).prop_map(Op::CheckIn),
+        1 => (0..2u32).prop_map(Op::CheckInByCode),
         3 => Just(Op::PassTime),
         1 => proptest::sample::select(&[Actor::Customer, Actor::Staff][..]).prop_map(Op::Cancel),
         1 => Just(Op::RevokeTickets),

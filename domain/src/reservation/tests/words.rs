@@ -37,7 +37,7 @@ Role customer gate staff admin partner
 StaffAction CANCEL_RESERVATION NUDGE
 Actor customer staff system gateway
 EventType Reserved PaymentRequested PaymentApproved PaymentDeclined PaymentLapsed \
-PaymentCaptured SeatAssigned PlanSeatsTaken TicketIssued CancellationRequested \
+PaymentCaptured SeatAssigned PlanSeatsTaken TicketIssued TicketUsed CancellationRequested \
 PaymentCancellationRequested SeatCancellationRequested TicketCancellationRequested \
 TicketCancelled SeatCancelled PaymentCancelled RefundDelayed ReservationCancelled \
 ReservationExpired ShowCompleted
@@ -153,6 +153,10 @@ fn refusals_have_published_codes() {
     let gap = Refusal::SingleSeatGap { stranded: seats(), alternatives: vec![seats()] };
     check(gap, "single-seat-gap");
     check(Refusal::CancelWindowClosed { closed_at: NOW }, "cancel-window-closed");
+    check(Refusal::TicketUsed, "ticket-used");
+    check(Refusal::AlreadyUsed { at: None }, "already-used");
+    check(Refusal::TicketCancelled, "ticket-cancelled");
+    check(Refusal::TooEarly { opens_at: NOW }, "too-early");
     check(Refusal::IdempotencyKeyReused, "idempotency-key-reused");
 }
 

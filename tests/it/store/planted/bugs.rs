@@ -130,6 +130,34 @@ pub(super) const BUGS: &[Bug] = &[
            where reservation_id = new.reservation_id; end"],
     ),
     store(
+        "a ticket stays as it was when somebody comes in",
+        Invariant::I5,
+        &["create trigger bug before update on ticket when new.status = 'USED' begin \
+           update ticket set check_in = new.check_in where ticket_id = new.ticket_id; \
+           select raise(ignore); end"],
+    ),
+    store(
+        "who has come in is undone at the end",
+        Invariant::I5,
+        &["create trigger bug before update on reservation \
+           when new.status = 'COMPLETED' and new.ticket_status = 'USED' begin \
+           update ticket set status = 'NO_SHOW' \
+           where reservation_id = new.reservation_id; end"],
+    ),
+    store(
+        "unused tickets outlive the show",
+        Invariant::I5,
+        &["create trigger bug before update on ticket when new.status = 'NO_SHOW' begin \
+           select raise(ignore); end"],
+    ),
+    store(
+        "an entry by code is forgotten",
+        Invariant::I5,
+        &["create trigger bug after update on reservation when new.check_in is not null begin \
+           update reservation set check_in = null \
+           where reservation_id = new.reservation_id; end"],
+    ),
+    store(
         "seats are freed as soon as a cancel is accepted",
         Invariant::I5,
         &["create trigger bug after insert on cancellation begin \

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use store::audit::Ledger;
+use store::check_ins::Scan;
 use store::gateway_calls::Opened;
 use store::{Decision, StoreError};
 
@@ -88,6 +89,7 @@ impl<'f> House<'f> {
         self.declined_once().await;
         self.declined_for_good().await;
         let over = self.booked(&["A6", "A7"]).await;
+        let seen = self.booked(&["C6", "C7"]).await;
         let back = self.booked(&["B1", "B2"]).await;
         self.cancel(&back).await;
         self.carry(&back).await;
@@ -121,8 +123,25 @@ impl<'f> House<'f> {
         f.store.open_call(&sent.id, Operation::Approve).await.ok();
         f.set_time(late.showtime.starts_at);
         self.carry(&late).await;
+        self.come_in(&seen).await;
+        self.come_in_by_code(&seated).await;
         f.set_time(over.over_at());
         self.time_passes(&over).await;
+        self.time_passes(&seen).await;
+    }
+
+    /// One of the two does.
+    async fn come_in(&self, row: &Reservation) {
+        self.f.advance(STEP);
+        let tickets = self.f.store.tickets(&row.id).await.unwrap_or_default();
+        let Some(first) = tickets.first() else { return };
+        self.f.store.check_in(&first.code, &scan()).await.ok();
+    }
+
+    async fn come_in_by_code(&self, row: &Reservation) {
+        self.f.advance(STEP);
+        self.call(&row.id, Operation::Capture).await.ok();
+        self.f.store.check_in_by_code(&row.code, &scan()).await.ok();
     }
 
     /// T6, then a better card.
@@ -320,6 +339,10 @@ impl<'f> House<'f> {
         entry.seq = books.ledger.len() as u64 + 1;
         books.ledger.push(entry);
     }
+}
+
+fn scan() -> Scan {
+    Scan { gate: "gate-1".to_owned(), nonce: "n1".to_owned() }
 }
 
 fn entry(key: CallKey, row: &Reservation, operation: Operation, at: Time) -> LedgerEntry {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::audit::story::may_follow;
+use crate::check_in::CheckIn;
 use crate::payment::GatewayCall;
 
 /// From the last step of a walk to the reservation's end.
@@ -33,6 +34,9 @@ pub(super) enum Op {
     AssignPlanSeats,
     DropPlanSeats,
     IssueTickets,
+    /// A scan, under a number of the gate.
+    CheckIn(u32),
+    CheckInByCode(u32),
     PassTime,
     Cancel(Actor),
     RevokeTickets,
@@ -49,6 +53,8 @@ pub(super) struct Walk {
     pub(super) now: Time,
     cancellation: Option<Cancellation>,
     pub(super) timeline: Vec<Event>,
+    /// How the first of the tickets was used.
+    pub(super) scanned: Option<CheckIn>,
     /// The last event, with the status after its step.
     told: (EventType, S),
     /// What the pool holds for this reservation.
@@ -76,6 +82,7 @@ impl Walk {
             now: NOW,
             cancellation: None,
             timeline: Vec::new(),
+            scanned: None,
             told: (EventType::Reserved, S::Reserved),
             pool: Capacity::Held,
             keys: BTreeSet::new(),
@@ -107,6 +114,8 @@ impl Walk {
             Op::AssignPlanSeats => {}
             Op::DropPlanSeats => self.drop_plan_seats(),
             Op::IssueTickets => self.issue_tickets(),
+            Op::CheckIn(nonce) => self.check_in(nonce),
+            Op::CheckInByCode(nonce) => self.check_in_by_code(nonce),
             Op::PassTime => self.pass_time(),
             Op::Cancel(actor) => self.cancel(actor),
             Op::RevokeTickets => self.revoke_tickets(),
@@ -116,7 +125,7 @@ impl Walk {
         }
     }
 
-    fn record(&mut self, events: Vec<Event>) {
+    pub(super) fn record(&mut self, events: Vec<Event>) {
         self.row.version += 1;
         self.row.last_seq += i64::try_from(events.len()).unwrap();
         for event in &events {

@@ -1,0 +1,134 @@
+//! Check-ins: what the gate sends when it has read a ticket, or a reservation code because there
+//! are no tickets. The nonce is what keeps a scan whose answer was lost from being a second one.
+
+use crate::App;
+use crate::body::At;
+use crate::caller::Gate;
+use crate::json::Json;
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use domain::check_in::CheckIn;
+use domain::ids::{ReservationId, ShowtimeId};
+use domain::reservation::Reservation;
+use serde::{Deserialize, Serialize};
+use store::Decision;
+use store::check_ins::Scan;
+
+const WORD_CHARS_MAX: usize = 128;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/tickets/{code}/check-ins", post(with_ticket))
+        .route("/check-ins", post(with_reservation_code))
+}
+
+#[derive(Deserialize)]
+struct ScanBody {
+    nonce: String,
+    gate: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CodeBody {
+    reservation_code: String,
+    nonce: String,
+    gate: String,
+}
+
+/// Who may come in, and where they sit.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckInBody {
+    reservation_id: ReservationId,
+    reservation_code: String,
+    /// Null: the whole party came in by its code.
+    ticket_code: Option<String>,
+    showtime_id: ShowtimeId,
+    movie_title: String,
+    auditorium_name: String,
+    starts_at: At,
+    seat_numbers: Vec<String>,
+    gate: String,
+    used_at: At,
+}
+
+async fn with_ticket(
+    State(app): State<App>,
+    _: Gate,
+    Path(code): Path<String>,
+    Json { value, .. }: Json<ScanBody>,
+) -> Result<Response, Problem> {
+    let scan = scan(value.gate, value.nonce)?;
+    let (status, row) = decided(&app, app.store.check_in(&code, &scan).await?, "ticket")?;
+    let ticket = app.store.ticket_by_code(&code).await?;
+    let ticket = ticket.ok_or_else(|| Problem::not_found("ticket"))?;
+    let seats = vec![ticket.seat_number];
+    answer(status, row, (Some(ticket.code), seats), ticket.check_in)
+}
+
+async fn with_reservation_code(
+    State(app): State<App>,
+    _: Gate,
+    Json { value, .. }: Json<CodeBody>,
+) -> Result<Response, Problem> {
+    let scan = scan(value.gate, value.nonce)?;
+    // Typed by hand; codes are in capital letters.
+    let code = value.reservation_code.trim().to_ascii_uppercase();
+    let decision = app.store.check_in_by_code(&code, &scan).await?;
+    let (status, row) = decided(&app, decision, "reservation")?;
+    let (seats, check_in) = (row.seat_numbers.clone(), row.check_in.clone());
+    answer(status, row, (None, seats), check_in)
+}
+
+fn scan(gate: String, nonce: String) -> Result<Scan, Problem> {
+    for (pointer, word) in [("/gate", &gate), ("/nonce", &nonce)] {
+        let fits = (1..=WORD_CHARS_MAX).contains(&word.chars().count());
+        if !fits || word.chars().any(char::is_control) {
+            return Err(Problem::mistake(pointer, "1 to 128 visible characters"));
+        }
+    }
+    Ok(Scan { gate, nonce })
+}
+
+/// 201 the first time, 200 when the gate asks again.
+fn decided(
+    app: &App,
+    decision: Decision,
+    what: &str,
+) -> Result<(StatusCode, Reservation), Problem> {
+    match decision {
+        Decision::Done(row) => Ok((StatusCode::CREATED, row)),
+        Decision::Replayed(row) => Ok((StatusCode::OK, row)),
+        Decision::NotFound => Err(Problem::not_found(what)),
+        Decision::Refused(refusal, row) => {
+            Err(Problem::refused(refusal, row.as_ref(), app.store.now()))
+        }
+    }
+}
+
+fn answer(
+    status: StatusCode,
+    row: Reservation,
+    (ticket_code, seat_numbers): (Option<String>, Vec<String>),
+    check_in: Option<CheckIn>,
+) -> Result<Response, Problem> {
+    let CheckIn { at, gate, .. } = check_in.ok_or_else(|| Problem::not_found("check-in"))?;
+    let body = CheckInBody {
+        reservation_id: row.id,
+        reservation_code: row.code,
+        ticket_code,
+        showtime_id: row.showtime.showtime_id,
+        movie_title: row.showtime.movie_title,
+        auditorium_name: row.showtime.auditorium_name,
+        starts_at: At(row.showtime.starts_at),
+        seat_numbers,
+        gate,
+        used_at: At(at),
+    };
+    Ok((status, axum::Json(body)).into_response())
+}
