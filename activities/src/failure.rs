@@ -15,6 +15,9 @@ pub enum Unfinished {
     Unknown(#[from] gateway::Unknown),
     #[error("the gateway works on it")]
     InProgress,
+    /// The customer is still at it, or an authorisation has not lapsed yet: that may take minutes.
+    #[error("the gateway waits")]
+    NotYet,
     #[error("this process knows no gateway")]
     NoGateway,
     /// The step was done and is still owed at the same version: going on would spin.
@@ -31,6 +34,7 @@ pub(crate) fn failed(why: Unfinished) -> ActivityError {
         Unfinished::Store(_) => ("StoreFailed", None),
         Unfinished::Unknown(_) => ("OutcomeUnknown", None),
         Unfinished::InProgress => ("InProgress", Some(IN_PROGRESS_AGAIN)),
+        Unfinished::NotYet => ("NotYet", None),
         Unfinished::NoGateway => ("NoGateway", None),
         Unfinished::NoProgress => ("NoProgress", None),
     };

@@ -15,6 +15,9 @@ impl World {
         operation: Operation,
     ) -> Result<(), Unfinished> {
         let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
+        if operation == Operation::Approve && !gateway.charges_later() {
+            return self.read_authorization(reservation).await;
+        }
         let (call, outcome) = match self.store.open_call(reservation, operation).await? {
             Opened::NotOwed => return Ok(()),
             Opened::Fresh(call) => {
@@ -31,7 +34,22 @@ impl World {
         };
         match outcome {
             Outcome::Known(answer) => Ok(self.store.record_answer(&call.key, &answer).await?),
+            // An authorisation lapses by itself, in minutes.
+            Outcome::InProgress if operation == Operation::Void => Err(Unfinished::NotYet),
             Outcome::InProgress | Outcome::NotFound => Err(Unfinished::InProgress),
+        }
+    }
+
+    /// Approves by reading what the customer authorised. There is no call then, and nothing to
+    /// settle: while the company is silent, the deadline goes on.
+    async fn read_authorization(&self, reservation: &ReservationId) -> Result<(), Unfinished> {
+        let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
+        let Some(attempt) = self.store.owed_approval(reservation).await? else { return Ok(()) };
+        match gateway.read_authorization(&attempt).await? {
+            Outcome::Known(answer) => {
+                Ok(self.store.record_authorization(&attempt.id, &answer).await?)
+            }
+            Outcome::InProgress | Outcome::NotFound => Err(Unfinished::NotYet),
         }
     }
 }

@@ -109,6 +109,8 @@ enum PlanSeatsBody {
 #[serde(rename_all = "camelCase")]
 struct PaymentPart {
     id: Option<PaymentAttemptId>,
+    /// The order id that the customer authorises at the gateway next, while one may pay.
+    next_id: Option<PaymentAttemptId>,
     status: PaymentStatus,
     attempts_left: u32,
     refunded: M,
@@ -206,6 +208,7 @@ impl ReservationBody {
             allowed_actions: row.allowed_actions(now),
             payment: PaymentPart {
                 id: row.attempt_id(),
+                next_id: row.next_attempt_id(now),
                 status: row.payment_status(),
                 attempts_left: row.attempts_left,
                 refunded: M(row.refunded),

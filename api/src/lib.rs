@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod audit_entries;
+pub mod callbacks;
 pub mod cancellations;
 pub mod check_ins;
 pub mod faults;
@@ -51,6 +52,7 @@ pub struct App {
     pub faults: Option<Arc<faults::Faults>>,
     /// The gateway's ledger for the auditor, where it can be read.
     pub ledger: Option<Ledger>,
+    pub company: Arc<callbacks::Company>,
 }
 
 /// The connection to Temporal, made and watched in the background. Bookings are taken without it.
@@ -70,6 +72,7 @@ pub fn router(app: App) -> Router {
         .merge(seats::routes())
         .merge(reservations::routes())
         .merge(payments::routes())
+        .merge(callbacks::routes())
         .merge(cancellations::routes())
         .merge(tickets::routes())
         .merge(check_ins::routes())

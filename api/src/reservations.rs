@@ -94,6 +94,16 @@ enum Wish {
     },
 }
 
+impl Wish {
+    /// The report's form is carried through by a plan.
+    fn has_plan(&self) -> bool {
+        match self {
+            Self::Full { plan, .. } => plan.is_some(),
+            Self::Report { .. } => true,
+        }
+    }
+}
+
 impl TryFrom<ReserveBody> for Wish {
     type Error = Problem;
 
@@ -173,7 +183,12 @@ async fn reserve(
     Json { value, digest }: Json<ReserveBody>,
 ) -> Result<Response, Problem> {
     let key = key_of(&app, &headers, &caller, "POST /reservations", &digest)?;
-    match Wish::try_from(value)? {
+    let wish = Wish::try_from(value)?;
+    if wish.has_plan() && !app.company.tongue.charges_later() {
+        let message = "this payment company charges nobody without a click: reserve without a plan";
+        return Err(Problem::mistake("/plan", message));
+    }
+    match wish {
         Wish::Full { showtime_id, grade, party, plan, contact } => {
             let listed = app.store.showtime(&showtime_id).await?;
             let listed = listed.ok_or_else(|| Problem::not_found("showtime"))?;

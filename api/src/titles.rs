@@ -6,6 +6,7 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("age-restricted", "관람 등급에 맞지 않습니다", "Age restricted"),
     ("already-used", "이미 입장 처리된 티켓입니다", "Already used"),
     ("amount-mismatch", "결제 금액이 다릅니다", "Amount mismatch"),
+    ("bad-signature", "서명이 올바르지 않습니다", "Bad signature"),
     ("cancel-window-closed", "취소 가능 시간이 지났습니다", "Too late to cancel"),
     ("deadline-passed", "기한이 지났습니다", "Deadline passed"),
     ("forbidden", "허용되지 않은 요청입니다", "Forbidden"),

@@ -20,7 +20,7 @@ use crate::ticket::Ticket;
 use crate::time::Time;
 use crate::timeline::Recorded;
 use crate::won::Won;
-use crate::words::{Grade, Operation, words};
+use crate::words::{AttemptStatus, Grade, Operation, words};
 
 words!(
     /// What must hold; ids as in specification 1.6.
@@ -89,6 +89,32 @@ pub struct Dossier {
     pub shown: Option<MyPage>,
 }
 
+/// Attempts for which the customer's authorisation was read, and what was found.
+struct ReadAuthorizations {
+    approved: usize,
+    declined: usize,
+}
+
+impl Dossier {
+    /// Whether the customer authorised this attempt and nobody called the gateway to approve it.
+    fn is_read(&self, payment: &Payment) -> bool {
+        let approves = |record: &&CallRecord| {
+            let call = &record.call;
+            call.operation == Operation::Approve && call.attempt_id == payment.attempt.id
+        };
+        payment.attempt.authorization.is_some() && !self.calls.iter().any(|call| approves(&call))
+    }
+
+    fn read_authorizations(&self) -> ReadAuthorizations {
+        let read = || self.payments.iter().filter(|payment| self.is_read(payment));
+        let declined = |payment: &&Payment| payment.attempt.status == AttemptStatus::Declined;
+        ReadAuthorizations {
+            approved: read().filter(|payment| payment.attempt.approved_at.is_some()).count(),
+            declined: read().filter(declined).count(),
+        }
+    }
+}
+
 /// A gateway call with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
@@ -102,7 +128,9 @@ impl CallRecord {
     }
 
     fn is_refused(&self) -> bool {
+        let lapsed = self.answer == Some(Answer::Lapsed);
         matches!(self.answer, Some(Answer::Refused { .. }))
+            || (lapsed && self.call.operation != Operation::Approve)
     }
 }
 

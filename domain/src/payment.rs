@@ -85,7 +85,12 @@ pub enum Answer {
         /// The gateway's own code.
         code: String,
     },
+    /// What the customer authorised ended before anybody captured it.
+    Lapsed,
 }
+
+/// The code that stands where a capture finds a lapsed authorisation.
+pub const LAPSED: &str = "LAPSED";
 
 impl GatewayCall {
     pub fn key_of(

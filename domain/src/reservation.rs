@@ -266,6 +266,13 @@ impl Reservation {
         self.attempt.map(|attempt| PaymentAttemptId::nth(&self.id, attempt.n))
     }
 
+    /// The attempt that the customer may make now.
+    pub fn next_attempt_id(&self, now: Time) -> Option<PaymentAttemptId> {
+        let n = self.attempt.map_or(0, |attempt| attempt.n) + 1;
+        let may_pay = self.allowed_actions(now).contains(&Action::Pay);
+        may_pay.then(|| PaymentAttemptId::nth(&self.id, n))
+    }
+
     pub fn is_captured(&self) -> bool {
         self.attempt.is_some_and(|attempt| attempt.status == AttemptStatus::Captured)
     }

@@ -1,16 +1,12 @@
 //! The house gateway's tongue: approve, capture, void, refund and inquire over HTTP with JSON.
 
+use crate::client::{below, client};
 use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::ids::CallKey;
 use domain::payment::{Answer, GatewayCall};
 use domain::time::Time;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// How long one delivery or inquiry is waited for. A slow answer is inquired later, never given up.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A client of the house gateway.
 #[derive(Clone, Debug)]
@@ -42,17 +38,12 @@ struct Reply {
 impl House {
     /// `base` is the server's root, for example `http://127.0.0.1:8089/`.
     pub fn new(base: Url) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .timeout(ANSWER_WITHIN)
-            .connect_timeout(CONNECT_WITHIN)
-            .no_proxy()
-            .build()?;
-        Ok(Self { base, client })
+        Ok(Self { base, client: client()? })
     }
 
     async fn send(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
         let verb = call.operation.as_str().to_ascii_lowercase();
-        let url = self.url(&["v1", "payments", call.attempt_id.as_str(), &verb]);
+        let url = below(&self.base, &["v1", "payments", call.attempt_id.as_str(), &verb]);
         let ask = Ask { amount: call.body.amount.get(), method: call.body.method.as_str() };
         let key = call.key.as_str();
         let sent = self.client.post(url).header("Idempotency-Key", key).json(&ask).send().await?;
@@ -63,18 +54,12 @@ impl House {
     }
 
     async fn look_up(&self, call: &GatewayCall) -> Result<Outcome, Unknown> {
-        let url = self.url(&["v1", "operations", call.key.as_str()]);
+        let url = below(&self.base, &["v1", "operations", call.key.as_str()]);
         let answered = self.client.get(url).send().await?;
         if answered.status() == StatusCode::NOT_FOUND {
             return Ok(Outcome::NotFound);
         }
         understand(call, answered).await
-    }
-
-    fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(segments);
-        url
     }
 }
 

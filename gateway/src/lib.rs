@@ -1,8 +1,15 @@
-//! Payment companies. Today one: the house gateway, which has all verbs.
+//! Payment companies: the house gateway, which has all verbs, TossPayments and PortOne, where the
+//! customer authorises in the browser.
 
+pub mod callback;
 pub mod house;
+pub mod portone;
+pub mod secret;
+pub mod toss;
 
-use domain::payment::{Answer, GatewayCall};
+mod client;
+
+use domain::payment::{Answer, GatewayCall, PaymentAttempt};
 use std::pin::Pin;
 
 /// A payment company's server.
@@ -15,6 +22,17 @@ pub trait Gateway: Send + Sync {
 
     /// What became of a key that was sent before.
     fn inquire<'a>(&'a self, call: &'a GatewayCall) -> Asked<'a>;
+
+    /// Whether it charges later, without the customer: approving is a call then. Else the customer
+    /// authorises in the browser, and approving is reading that.
+    fn charges_later(&self) -> bool {
+        true
+    }
+
+    /// What the customer authorised for this attempt, where the company does not charge later.
+    fn read_authorization<'a>(&'a self, _attempt: &'a PaymentAttempt) -> Asked<'a> {
+        Box::pin(async { Err(Unknown::Misfit("nothing to read".to_owned())) })
+    }
 }
 
 /// What a gateway was asked, on its way.
@@ -25,7 +43,7 @@ pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Unknown>> + Sen
 pub enum Outcome {
     /// The gateway's definitive answer to this key.
     Known(Answer),
-    /// The gateway works on it.
+    /// The gateway, or the customer, works on it.
     InProgress,
     /// The gateway has never seen this key. Never an outcome of the payment: deliver again.
     NotFound,
@@ -38,6 +56,9 @@ pub enum Unknown {
     NoAnswer(#[from] reqwest::Error),
     #[error("the gateway answered {status}")]
     NotDefinitive { status: u16 },
+    /// An error that says nothing about the payment, whatever its status.
+    #[error("the gateway answered {code}")]
+    Temporary { code: String },
     #[error("the gateway's answer does not fit the question: {0}")]
     Misfit(String),
 }

@@ -2,14 +2,14 @@
 //! Money). One call without an answer per reservation at most.
 
 use crate::cancellations::{cancellation_in, open_undo, save_cancellation};
-use crate::payments::{attempt_in, save_attempt};
+use crate::payments::{Settled, attempt_in, save_attempt};
 use crate::reservations::Attend;
 use crate::row::{broken, json, time, to_json, word, word_or_null};
 use crate::writer::{Tx, left};
 use crate::{Store, StoreError, capacity, repeated};
 use domain::cancellation::OwesUndo;
-use domain::ids::{CallKey, ReservationId};
-use domain::payment::{Answer, CallBody, GatewayCall};
+use domain::ids::{CallKey, PaymentAttemptId, ReservationId};
+use domain::payment::{Answer, CallBody, GatewayCall, LAPSED, PaymentAttempt};
 use domain::reservation::{Declined, OpenCall, Reservation};
 use domain::time::Time;
 use domain::timeline::Event;
@@ -126,12 +126,77 @@ impl Store {
                 self.returned(&mut tx, &mut row, call.operation, answer).await?
             }
         };
-        save_attempt(&mut tx, &row, &call, answer, now).await?;
+        let settled = Settled {
+            attempt_id: &call.attempt_id,
+            cancellation_id: call.cancellation_id.as_ref(),
+        };
+        save_attempt(&mut tx, &row, settled, answer, now).await?;
         self.record(&mut tx, &mut row, &events, Attend::Later).await?;
         if had == Capacity::Held && row.capacity == Capacity::Released {
             capacity::release_held(&mut tx, &row).await?;
         }
         self.commit(tx, &row).await
+    }
+
+    /// Records what the customer authorised, where approving is reading: T5, T6, T7. Nothing when it
+    /// is not owed any more. There is no call that could be sent, so the deadline stays.
+    pub async fn record_authorization(
+        &self,
+        attempt_id: &PaymentAttemptId,
+        answer: &Answer,
+    ) -> Result<(), StoreError> {
+        repeated(|| self.try_record_authorization(attempt_id, answer)).await
+    }
+
+    async fn try_record_authorization(
+        &self,
+        attempt_id: &PaymentAttemptId,
+        answer: &Answer,
+    ) -> Result<(), StoreError> {
+        let Some(id) = attempt_id.reservation() else { return Ok(()) };
+        let mut tx = self.begin().await?;
+        let Some(mut row) = self.lock(&mut tx, &id).await? else { return left(tx, ()).await };
+        if row.attempt_id().as_ref() != Some(attempt_id) || !row.may_open(Operation::Approve) {
+            return left(tx, ()).await;
+        }
+        let had = row.capacity;
+        let events = self.approved(&mut tx, &mut row, answer).await?;
+        let settled = Settled { attempt_id, cancellation_id: None };
+        save_attempt(&mut tx, &row, settled, answer, self.now()).await?;
+        self.record(&mut tx, &mut row, &events, Attend::Later).await?;
+        if had == Capacity::Held && row.capacity == Capacity::Released {
+            capacity::release_held(&mut tx, &row).await?;
+        }
+        self.commit(tx, &row).await
+    }
+
+    /// The attempt that owes an approval now, for those who read what the customer authorised.
+    pub async fn owed_approval(
+        &self,
+        id: &ReservationId,
+    ) -> Result<Option<PaymentAttempt>, StoreError> {
+        let Some(row) = self.reservation(id).await? else { return Ok(None) };
+        let Some(attempt_id) = row.attempt_id() else { return Ok(None) };
+        if !row.may_open(Operation::Approve) {
+            return Ok(None);
+        }
+        let payment = self.payment(&row.customer_id, &attempt_id).await?;
+        Ok(payment.map(|payment| payment.attempt))
+    }
+
+    /// The call of an order that was sent and has no answer yet.
+    pub async fn sent_call(
+        &self,
+        attempt_id: &PaymentAttemptId,
+    ) -> Result<Option<GatewayCall>, StoreError> {
+        let found = sqlx::query(
+            "select key, reservation_id, attempt_id, operation, cancellation_id, body, state, \
+             opened_at from gateway_call where attempt_id = $1 and state = 'SENT'",
+        )
+        .bind(attempt_id.as_str())
+        .fetch_optional(self.readers())
+        .await?;
+        found.map(|row| call(&row)).transpose()
     }
 
     /// T5, T6, T7, T25.
@@ -161,6 +226,10 @@ impl Store {
                 }
             }
             Answer::Refused { code } => Ok(row.decline_in_vain(code)),
+            Answer::Lapsed if waited_for => match row.lapse(now, self.deadlines()) {
+                Declined::PayAgain(events) | Declined::Ended(events) => Ok(events),
+            },
+            Answer::Lapsed => Ok(row.lapse_in_vain()),
         }
     }
 
@@ -171,17 +240,17 @@ impl Store {
         row: &mut Reservation,
         answer: &Answer,
     ) -> Result<Vec<Event>, StoreError> {
-        match answer {
-            Answer::Done { .. } => Ok(row.capture()),
-            Answer::Refused { code } => {
-                let mut events = row.refuse_capture(code);
-                if row.status != ReservationStatus::Cancelling {
-                    let reason = StatusReason::PaymentDeclined;
-                    events.extend(open_undo(self, tx, row, reason, Actor::System).await?);
-                }
-                Ok(events)
-            }
+        let code = match answer {
+            Answer::Done { .. } => return Ok(row.capture()),
+            Answer::Refused { code } => code,
+            Answer::Lapsed => LAPSED,
+        };
+        let mut events = row.refuse_capture(code);
+        if row.status != ReservationStatus::Cancelling {
+            let reason = StatusReason::PaymentDeclined;
+            events.extend(open_undo(self, tx, row, reason, Actor::System).await?);
         }
+        Ok(events)
     }
 
     /// Step d of an undo.
@@ -198,6 +267,11 @@ impl Store {
         let mut cancellation = cancellation_in(tx, &id).await?;
         let events = match answer {
             Answer::Done { .. } => row.return_money(self.now(), &mut cancellation, operation),
+            // Nothing is left that could be taken, which is what a void is for.
+            Answer::Lapsed if operation == Operation::Void => {
+                row.return_money(self.now(), &mut cancellation, operation)
+            }
+            Answer::Lapsed => row.block_refund(&mut cancellation, LAPSED),
             Answer::Refused { code } => {
                 tracing::error!(reservation.id = %row.id, cancellation.id = %id, code,
                     "gateway refuses to return money for {}", row.id);

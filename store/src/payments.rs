@@ -5,8 +5,8 @@ use crate::reservations::Attend;
 use crate::row::{broken, int, number, time_or_null, word, word_or_null};
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, repeated};
-use domain::ids::{CustomerId, PaymentAttemptId, ReservationId};
-use domain::payment::{Answer, Authorization, GatewayCall, Payment, PaymentAttempt};
+use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
+use domain::payment::{Answer, Authorization, Payment, PaymentAttempt};
 use domain::reservation::{Pay, Reservation};
 use domain::time::Time;
 use domain::words::{Actor, AttemptStatus};
@@ -159,11 +159,18 @@ pub(crate) async fn attempt_in(
     Ok(payment(&found)?.attempt)
 }
 
+/// The attempt that an answer is about, and the undo that asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Settled<'a> {
+    pub(crate) attempt_id: &'a PaymentAttemptId,
+    pub(crate) cancellation_id: Option<&'a CancellationId>,
+}
+
 /// Brings the attempt's own row to what the reservation's row says of it.
 pub(crate) async fn save_attempt(
     tx: &mut Tx,
     row: &Reservation,
-    call: &GatewayCall,
+    settled: Settled<'_>,
     answer: &Answer,
     now: Time,
 ) -> Result<(), StoreError> {
@@ -171,7 +178,7 @@ pub(crate) async fn save_attempt(
     let at = |status| (attempt.status == status).then(|| now.as_millis());
     let ends_at = match answer {
         Answer::Done { approval_ends_at } => approval_ends_at.map(Time::as_millis),
-        Answer::Refused { .. } => None,
+        Answer::Refused { .. } | Answer::Lapsed => None,
     };
     let returned = matches!(attempt.status, AttemptStatus::Voided | AttemptStatus::Refunded);
     sqlx::query(
@@ -181,14 +188,14 @@ pub(crate) async fn save_attempt(
          refunded_at = coalesce(refunded_at, $7), cancellation_id = coalesce(cancellation_id, $8) \
          where payment_attempt_id = $1",
     )
-    .bind(call.attempt_id.as_str())
+    .bind(settled.attempt_id.as_str())
     .bind(attempt.status.as_str())
     .bind(at(AttemptStatus::Approved))
     .bind(ends_at)
     .bind(at(AttemptStatus::Captured))
     .bind(row.refunded.get())
     .bind(returned.then(|| now.as_millis()))
-    .bind(call.cancellation_id.as_ref().filter(|_| returned).map(|id| id.as_str().to_owned()))
+    .bind(settled.cancellation_id.filter(|_| returned).map(|id| id.as_str().to_owned()))
     .execute(&mut **tx)
     .await?;
     Ok(())

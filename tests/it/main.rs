@@ -3,11 +3,13 @@
 //! for other companies' servers only.
 
 mod app;
+mod authorizing;
 mod booking;
 mod cancelling;
 mod chaos;
 mod checking;
 mod choosing;
+mod contract;
 mod crowds;
 mod deadlines;
 mod engines;

@@ -5,6 +5,7 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
+use gateway::secret::Secret;
 use reqwest::Url;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -61,9 +62,8 @@ pub(crate) struct Up {
     /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
     #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
-    /// Root of a payment company's server. Without it: the stand-in is started.
-    #[arg(long, env = "MARQUEE_GATEWAY_URL")]
-    pub(crate) gateway_url: Option<Url>,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayFlags,
     #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     /// Nothing expires for this long after a start or a reconnection to Temporal.
@@ -91,6 +91,8 @@ pub(crate) struct Api {
     #[arg(long, env = "MARQUEE_REQUIRE_IDEMPOTENCY_KEY")]
     pub(crate) require_idempotency_key: bool,
     #[command(flatten)]
+    pub(crate) gateway: GatewayFlags,
+    #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
     pub(crate) temporal: TemporalServer,
@@ -109,9 +111,8 @@ pub(crate) struct Worker {
         default_value = "booking,payment,ticket"
     )]
     pub(crate) queues: Vec<Queue>,
-    /// Root of the payment company's server, for the queue `payment`.
-    #[arg(long, env = "MARQUEE_GATEWAY_URL")]
-    pub(crate) gateway_url: Option<Url>,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayFlags,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
@@ -181,6 +182,43 @@ impl From<&TemporalServer> for Target {
     }
 }
 
+/// The payment company, the same for the whole fleet. Its secrets come by the environment alone, so
+/// that no list of processes shows them: MARQUEE_GATEWAY_SECRET, the API's secret key, and
+/// MARQUEE_WEBHOOK_SECRET (`whsec_…`), which PortOne signs its messages with.
+#[derive(Args)]
+pub(crate) struct GatewayFlags {
+    /// Whose tongue is spoken. Plans need `house`: the others charge nobody without a click. They
+    /// want MARQUEE_GATEWAY_SECRET, and `portone` MARQUEE_WEBHOOK_SECRET, in the environment.
+    #[arg(id = "gateway", long = "gateway", env = "MARQUEE_GATEWAY", value_enum, default_value_t = GatewayKind::House)]
+    pub(crate) kind: GatewayKind,
+    /// Root of the payment company's server. Without it, `up` starts the stand-in, and a worker
+    /// cannot take the queue `payment`.
+    #[arg(id = "gateway_url", long = "gateway-url", env = "MARQUEE_GATEWAY_URL")]
+    pub(crate) url: Option<Url>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GatewayKind {
+    House,
+    Toss,
+    #[value(name = "portone")]
+    PortOne,
+}
+
+/// The payment company's API key.
+pub(crate) fn gateway_secret() -> Option<Secret> {
+    secret("MARQUEE_GATEWAY_SECRET")
+}
+
+/// What PortOne signs its messages with.
+pub(crate) fn webhook_secret() -> Option<Secret> {
+    secret("MARQUEE_WEBHOOK_SECRET")
+}
+
+fn secret(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::from)
+}
+
 /// The same for the whole fleet: whoever makes a customer wait sets the deadline.
 #[derive(Args)]
 pub(crate) struct DeadlineFlags {
@@ -243,6 +281,16 @@ pub(crate) struct FakeGateway {
     /// Shortest and longest time of an approval, in milliseconds.
     #[arg(long, num_args = 2, default_values_t = [400, 620])]
     pub(crate) approve_millis: Vec<u64>,
+    /// How many calls are worked on at a time; 10 is the report's payment system.
+    #[arg(long)]
+    pub(crate) calls_max: Option<u64>,
+    /// How long what a customer authorised can be confirmed, in milliseconds.
+    #[arg(long, default_value_t = 600_000)]
+    pub(crate) authorized_millis: u64,
+    /// The client's root for webhooks, for example `http://127.0.0.1:8088/gateway`; none are sent
+    /// without it. Signed with MARQUEE_WEBHOOK_SECRET, or a secret that everybody knows.
+    #[arg(long)]
+    pub(crate) callbacks: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

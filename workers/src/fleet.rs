@@ -1,6 +1,7 @@
 //! `marquee api`, `marquee worker` and `marquee migrate`: the parts of `up` as processes of their
 //! own, any number of each, on one PostgreSQL and one Temporal.
 
+use crate::company::company;
 use crate::config::{Api, Database, Migrate, Worker};
 use crate::crew::{Crew, Hire, Link};
 use crate::offer::keep_topped_up;
@@ -12,8 +13,6 @@ use activities::World;
 use anyhow::{Context, bail};
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
-use gateway::Gateway;
-use gateway::house::House;
 use std::sync::Arc;
 use store::{Clock, Store};
 use tokio::sync::watch;
@@ -34,6 +33,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         require_idempotency_key: options.require_idempotency_key,
         faults: None,
         ledger: None,
+        company: Arc::new(company(&options.gateway)?),
     };
     let serving = serve(listener, app, quitting);
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -54,11 +54,10 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
 /// Workers for some task queues, and the pump where `booking` is one of them.
 pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
     let pays = options.queues.contains(&Queue::Payment);
-    let gateway: Option<Arc<dyn Gateway>> = match options.gateway_url {
-        Some(url) => Some(Arc::new(House::new(url)?)),
-        None if pays => bail!("--gateway-url: the queue `payment` needs a payment company"),
-        None => None,
-    };
+    let gateway = company(&options.gateway)?.gateway;
+    if pays && gateway.is_none() {
+        bail!("--gateway-url: the queue `payment` needs a payment company");
+    }
     let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
     let (quit, quitting) = watch::channel(false);
     let (up, _) = watch::channel(false);

@@ -4,6 +4,7 @@ pub mod catalogue;
 
 mod check;
 mod children;
+mod company;
 mod config;
 mod crew;
 mod fleet;

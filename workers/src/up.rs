@@ -1,6 +1,7 @@
 //! `marquee up`: everything in one go, in one process but for Temporal and the gateway's stand-in.
 
 use crate::children::{Child, Nursery};
+use crate::company::{company, stand_in, stand_in_webhook_secret};
 use crate::config::{FakeGateway, Profile, Temporal, TemporalSource, Up};
 use crate::crew::{Crew, Hire, Link};
 use crate::ledger;
@@ -13,10 +14,10 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
+use api::callbacks::Company;
 use api::faults::Faults;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
-use gateway::house::House;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
+    let gateway = PaymentCompany::of(&options, api_at)?;
+
     let (quit, quitting) = watch::channel(false);
     let (connected, client) = watch::channel(None);
     let (up, temporal_up) = watch::channel(false);
@@ -44,9 +47,11 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_worker_down: ticket_down.clone() })),
         ledger: options
-            .gateway_url
+            .gateway
+            .url
             .is_none()
             .then(|| ledger::of_journal(data_dir.join(ledger::JOURNAL))),
+        company: gateway.company.clone(),
     };
     let serving = serve(listener, app, quitting.clone());
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -54,14 +59,15 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (quit_children, children_quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;
     let mut children = Vec::new();
-    let gateway = gateway(&options, api_at, &nursery, &mut children).await?;
+    let (gateway_at, world_gateway) = (gateway.at.clone(), gateway.company.gateway.clone());
+    gateway.start(api_at, &nursery, &mut children).await?;
     let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
-    tell(&nursery, &gateway, &target)?;
+    tell(&nursery, &gateway_at, &target)?;
 
     let mut crew = Crew::hire(Hire {
         queues: &Queue::ALL,
         target,
-        world: World { store, gateway: Some(Arc::new(House::new(gateway)?)) },
+        world: World { store, gateway: world_gateway },
         grace: options.grace,
         link: Link { client: connected, up },
         ticket_is_down: Some(ticket_is_down),
@@ -92,11 +98,19 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
 /// The stand-in alone; ends on Ctrl-C.
 pub(crate) async fn fake_gateway(options: FakeGateway) -> anyhow::Result<()> {
     let [shortest, longest] = options.approve_millis[..] else { bail!("two times, please") };
-    let faults =
-        fake_gateway::faults::Faults { approve_millis: [shortest, longest], ..<_>::default() };
+    let faults = fake_gateway::faults::Faults {
+        approve_millis: [shortest, longest],
+        calls_max: options.calls_max,
+        authorized_millis: options.authorized_millis,
+        ..<_>::default()
+    };
+    let callbacks = options.callbacks.map(|root| fake_gateway::Callbacks {
+        root,
+        portone_secret: stand_in_webhook_secret().reveal().to_owned(),
+    });
     let listener = listen(options.listen).await?;
     println!("house gateway on http://{}", listener.local_addr()?);
-    let options = fake_gateway::Options { listener, journal: options.journal, faults };
+    let options = fake_gateway::Options { listener, journal: options.journal, faults, callbacks };
     fake_gateway::serve(options, async {
         asked_to_stop().await.ok();
     })
@@ -151,30 +165,47 @@ pub(crate) fn database_in(data_dir: &Path) -> String {
 }
 
 /// The payment company's server: the one asked for, or the stand-in as a process of its own.
-async fn gateway(
-    options: &Up,
-    api_at: SocketAddr,
-    nursery: &Nursery,
-    children: &mut Vec<JoinHandle<()>>,
-) -> anyhow::Result<reqwest::Url> {
-    if let Some(url) = &options.gateway_url {
-        return Ok(url.clone());
+struct PaymentCompany {
+    at: reqwest::Url,
+    company: Arc<Company>,
+    /// Where the stand-in is to listen; none where the company is a real one.
+    stand_in: Option<Port>,
+}
+
+impl PaymentCompany {
+    fn of(options: &Up, api_at: SocketAddr) -> anyhow::Result<Self> {
+        if let Some(at) = options.gateway.url.clone() {
+            let company = Arc::new(company(&options.gateway)?);
+            return Ok(Self { at, company, stand_in: None });
+        }
+        let port = Port::free(next_port(api_at.port()))?;
+        let at: reqwest::Url = format!("http://127.0.0.1:{}/", port.number).parse()?;
+        let company = Arc::new(stand_in(options.gateway.kind, &at)?);
+        Ok(Self { at, company, stand_in: Some(port) })
     }
-    let port = Port::free(next_port(api_at.port()))?;
-    let at = format!("127.0.0.1:{}", port.number);
-    let journal = nursery.data_dir.join(ledger::JOURNAL);
-    let command = vec![
-        nursery.marquee.clone().into(),
-        "fake-gateway".into(),
-        "--listen".into(),
-        (&at).into(),
-        "--journal".into(),
-        journal.into(),
-    ];
-    let log = nursery.data_dir.join("logs/gateway.log");
-    let child = Child { name: "gateway", command, log, ports: vec![port] };
-    children.push(nursery.keep(child).await?);
-    Ok(format!("http://{at}/").parse()?)
+
+    async fn start(
+        self,
+        api_at: SocketAddr,
+        nursery: &Nursery,
+        children: &mut Vec<JoinHandle<()>>,
+    ) -> anyhow::Result<()> {
+        let Some(port) = self.stand_in else { return Ok(()) };
+        let command = vec![
+            nursery.marquee.clone().into(),
+            "fake-gateway".into(),
+            "--listen".into(),
+            format!("127.0.0.1:{}", port.number).into(),
+            "--journal".into(),
+            nursery.data_dir.join(ledger::JOURNAL).into(),
+            "--callbacks".into(),
+            format!("http://{api_at}/gateway").into(),
+        ];
+        let log = nursery.data_dir.join("logs/gateway.log");
+        let child = Child { name: "gateway", command, log, ports: vec![port] };
+        children.push(nursery.keep(child).await?);
+        Ok(())
+    }
 }
 
 /// The Temporal server: the one asked for, or the dev server as a process of its own.

@@ -1,7 +1,7 @@
 //! I4, I6, I7, I8 against the gateway's own ledger, the second witness.
 
 use super::money::to_keep;
-use super::{Dossier, Findings, Invariant, LedgerEntry};
+use super::{CallRecord, Dossier, Findings, Invariant, LedgerEntry};
 use crate::ids::PaymentAttemptId;
 use crate::words::{Operation, ReservationStatus};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +32,27 @@ fn answers(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'
     }
     for record in dossier.calls.iter().filter(|record| record.answer.is_some()) {
         let entry = entries.iter().find(|entry| entry.key == record.call.key);
+        if entry.is_none() && has_lapsed(dossier, record, entries) {
+            continue;
+        }
         let same = entry.is_some_and(|entry| entry.done == record.is_done());
         findings.must(same, Invariant::I4, || {
             format!("{} is known as {:?}, the ledger has {entry:?}", record.call.key, record.answer)
         });
     }
+}
+
+/// What the customer authorised is voided by letting it lapse: nobody does anything for it.
+fn has_lapsed(dossier: &Dossier, record: &CallRecord, entries: &[LedgerEntry]) -> bool {
+    let CallRecord { call, .. } = record;
+    let payment = dossier.payments.iter().find(|p| p.attempt.id == call.attempt_id);
+    let captured = entries.iter().any(|entry| {
+        entry.done && entry.operation == Operation::Capture && entry.attempt_id == call.attempt_id
+    });
+    call.operation == Operation::Void
+        && record.is_done()
+        && !captured
+        && payment.is_some_and(|payment| dossier.is_read(payment))
 }
 
 /// I8: one capture, and no second approval beside a standing one.
@@ -64,11 +80,18 @@ fn standing(entries: &[LedgerEntry]) -> Vec<&PaymentAttemptId> {
         let amount = entry.amount.get();
         *won.entry(&entry.attempt_id).or_default() += match entry.operation {
             Operation::Approve => amount,
-            Operation::Capture => 0,
+            Operation::Capture if is_approved(entries, &entry.attempt_id) => 0,
+            // The customer approved it, which the ledger of the company's calls does not tell.
+            Operation::Capture => amount,
             Operation::Void | Operation::Refund => -amount,
         };
     }
     won.into_iter().filter(|(_, won)| *won > 0).map(|(id, _)| id).collect()
+}
+
+fn is_approved(entries: &[LedgerEntry], attempt: &PaymentAttemptId) -> bool {
+    let approves = |entry: &LedgerEntry| entry.done && entry.operation == Operation::Approve;
+    entries.iter().any(|entry| approves(entry) && entry.attempt_id == *attempt)
 }
 
 /// I4, to the won; a call without an answer may or may not have been carried out.

@@ -49,14 +49,16 @@ pub(super) fn is_live(payment: &Payment) -> bool {
 }
 
 /// I4: an attempt is what its calls have made of it.
-fn attempt(Dossier { row, calls, .. }: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
-    let attempt = &payment.attempt;
+fn attempt(dossier: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
+    let (Dossier { row, calls, .. }, attempt) = (dossier, &payment.attempt);
     findings.must(attempt.amount == row.amount, Invariant::I4, || {
         format!("costs {:?}, attempt {} asks {:?}", row.amount, attempt.id, attempt.amount)
     });
     let mine = || calls.iter().filter(|record| record.call.attempt_id == attempt.id);
     let done = |what| mine().any(|record| record.call.operation == what && record.is_done());
     let refused = mine().any(|r| r.call.operation == Operation::Approve && r.is_refused());
+    // What the customer authorised is read, without a call.
+    let read = dossier.is_read(payment);
     let fits = match attempt.status {
         AttemptStatus::Refunded | AttemptStatus::PartiallyRefunded => {
             done(Operation::Capture) && done(Operation::Refund)
@@ -64,9 +66,11 @@ fn attempt(Dossier { row, calls, .. }: &Dossier, payment: &Payment, findings: &m
         AttemptStatus::Voided => done(Operation::Void) && !done(Operation::Capture),
         AttemptStatus::Captured => done(Operation::Capture) && !done(Operation::Refund),
         AttemptStatus::Approved => {
-            done(Operation::Approve) && !done(Operation::Capture) && !done(Operation::Void)
+            (done(Operation::Approve) || read)
+                && !done(Operation::Capture)
+                && !done(Operation::Void)
         }
-        AttemptStatus::Declined => refused,
+        AttemptStatus::Declined => refused || read,
         AttemptStatus::Lapsed => !done(Operation::Capture),
         AttemptStatus::Pending | AttemptStatus::Abandoned => !refused && !done(Operation::Approve),
     };

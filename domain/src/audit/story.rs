@@ -4,7 +4,9 @@
 use super::{CallRecord, Dossier, Findings, Invariant};
 use crate::mypage::MyPage;
 use crate::timeline::Recorded;
-use crate::words::{EventType, Operation, ReservationStatus, SeatStatus, TicketStatus};
+use crate::words::{
+    AttemptStatus, EventType, Operation, ReservationStatus, SeatStatus, TicketStatus,
+};
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     places(dossier, findings);
@@ -62,7 +64,7 @@ pub fn may_follow(
                 || (from, to) == (S::SeatSelected, S::Cancelling)
                 || undone
         }
-        E::PaymentLapsed => awaits_answer && to == S::Reserved,
+        E::PaymentLapsed => (awaits_answer && matches!(to, S::Reserved | S::Expired)) || undone,
         E::PaymentCaptured => (from, to) == (S::SeatSelected, S::SeatSelected) || undone,
         E::SeatAssigned => (from, to) == (S::PaymentApproved, S::SeatSelected),
         E::PlanSeatsTaken => (from, to) == (S::PaymentApproved, S::PaymentApproved),
@@ -92,7 +94,7 @@ pub fn may_follow(
                 && (from == S::Reserved
                     || awaits_answer
                     || from == S::Cancelling
-                    || (last, from) == (E::PaymentDeclined, to))
+                    || (matches!(last, E::PaymentDeclined | E::PaymentLapsed) && from == to))
         }
         E::ShowCompleted => matches!(from, S::Ticketed | S::SeatSelected) && to == S::Completed,
     }
@@ -111,11 +113,17 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
     let seats_asked = matches!(row.seats, SeatStatus::CancelRequested | SeatStatus::Cancelled);
     let tickets_asked =
         matches!(row.tickets, TicketStatus::CancelRequested | TicketStatus::Cancelled);
+    let read = dossier.read_authorizations();
+    let lapsed = payments.iter().filter(|p| p.attempt.status == AttemptStatus::Lapsed).count();
     let facts = [
         (EventType::Reserved, 1),
         (EventType::PaymentRequested, payments.len()),
-        (EventType::PaymentApproved, answers(&[Approve], CallRecord::is_done)),
-        (EventType::PaymentDeclined, answers(&[Approve, Capture], CallRecord::is_refused)),
+        (EventType::PaymentApproved, answers(&[Approve], CallRecord::is_done) + read.approved),
+        (
+            EventType::PaymentDeclined,
+            answers(&[Approve, Capture], CallRecord::is_refused) + read.declined,
+        ),
+        (EventType::PaymentLapsed, lapsed),
         (EventType::PaymentCaptured, answers(&[Capture], CallRecord::is_done)),
         (EventType::SeatAssigned, usize::from(!seats.is_empty())),
         (EventType::TicketIssued, tickets.len()),

@@ -24,7 +24,11 @@ fn nothing_follows_an_end_but_the_rest_of_its_step() {
                 let same_step = matches!(
                     (last, kind, end),
                     (E::CancellationRequested, E::ReservationCancelled, S::Cancelled)
-                        | (E::PaymentDeclined, E::ReservationExpired, S::Expired)
+                        | (
+                            E::PaymentDeclined | E::PaymentLapsed,
+                            E::ReservationExpired,
+                            S::Expired
+                        )
                 ) && to == end;
                 assert_eq!(
                     may_follow(Some((last, *end)), kind, *to),

@@ -130,6 +130,33 @@ impl Reservation {
         vec![declined]
     }
 
+    /// T6: the customer authorised too early or too late for us to capture; no decline is counted.
+    /// A plan has nobody who could authorise again, and ends.
+    pub fn lapse(&mut self, now: Time, deadlines: &Deadlines) -> Declined {
+        self.set_attempt(AttemptStatus::Lapsed);
+        let lapsed = self.payment_event(EventType::PaymentLapsed, Actor::Gateway);
+        if self.plan.is_some() {
+            let reason = StatusReason::PaymentDeclined;
+            let end = self.end(ReservationStatus::Expired, reason, Actor::System);
+            return Declined::Ended(vec![lapsed, end]);
+        }
+        self.pay_again(now, deadlines);
+        Declined::PayAgain(vec![lapsed])
+    }
+
+    fn pay_again(&mut self, now: Time, deadlines: &Deadlines) {
+        self.status = ReservationStatus::Reserved;
+        let pay_by = self.deadline_at.map(|at| at.minus(deadlines.defer_within));
+        self.deadline_at =
+            pay_by.max(Some(now.plus(PAY_AGAIN_WITHIN_MIN.min(deadlines.pay_within))));
+    }
+
+    /// A lapse that nobody waits for any more (T25).
+    pub fn lapse_in_vain(&mut self) -> Vec<Event> {
+        self.set_attempt(AttemptStatus::Lapsed);
+        vec![self.payment_event(EventType::PaymentLapsed, Actor::Gateway)]
+    }
+
     /// T6, T7: the gateway declined.
     pub fn decline(&mut self, now: Time, code: &str, deadlines: &Deadlines) -> Declined {
         self.set_attempt(AttemptStatus::Declined);
@@ -146,10 +173,7 @@ impl Reservation {
             ));
             return Declined::Ended(events);
         }
-        self.status = ReservationStatus::Reserved;
-        let pay_by = self.deadline_at.map(|at| at.minus(deadlines.defer_within));
-        self.deadline_at =
-            pay_by.max(Some(now.plus(PAY_AGAIN_WITHIN_MIN.min(deadlines.pay_within))));
+        self.pay_again(now, deadlines);
         Declined::PayAgain(vec![declined])
     }
 

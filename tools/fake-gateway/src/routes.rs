@@ -2,9 +2,11 @@
 
 use crate::books::{LedgerItem, LedgerPage};
 use crate::delivery::{Delivery, Invalid, Key, Operation, OrderId};
+use crate::faces::{portone, toss};
 use crate::faults::{Faults, Rule, Script};
 use crate::gateway::{Ending, Gateway};
 use crate::hangup::Hangup;
+use crate::widget;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State};
@@ -33,6 +35,9 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/faults/rules/{id}", delete(remove_rule))
         .route("/load", get(load))
         .route("/livez", get(|| async { StatusCode::OK }))
+        .merge(widget::routes())
+        .nest("/toss", toss::routes())
+        .nest("/portone", portone::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(gateway)
 }
@@ -63,6 +68,9 @@ async fn inquire(
     match gateway.inquire(&key).await {
         Ending::InProgress => {
             Ok(Json(json!({ "key": key, "outcome": "IN_PROGRESS" })).into_response())
+        }
+        Ending::Answered(answer) if gateway.mystifies(&key) => {
+            Ok(Json(json!({ "key": answer.key, "outcome": "WAITING_FOR_AN_OMEN" })).into_response())
         }
         ending => ended(ending, &hangup),
     }

@@ -51,7 +51,7 @@ async fn start(journal: &Path, faults: Faults) -> (House, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    let options = Options { listener, journal: journal.to_owned(), faults };
+    let options = Options { listener, journal: journal.to_owned(), faults, callbacks: None };
     let served = tokio::spawn(serve(options, async move { drop(stopped.await) }));
     (House { base, client: Client::new() }, Running { stop, served })
 }

@@ -94,6 +94,21 @@ fn who_was_declined_has_the_rest_of_the_time_but_five_minutes_at_least() {
 }
 
 #[test]
+fn whose_authorization_lapsed_has_time_again_and_no_decline() {
+    for (now, expected) in [(0, 600), (301, 601), (2_000, 2_300)] {
+        let mut row = brought_to(ReservationStatus::PaymentPending, None);
+        let lapsed = row.lapse(at(now), &defaults());
+        let Declined::PayAgain(events) = lapsed else { panic!("{lapsed:?}") };
+        assert_eq!(kinds(&events), [EventType::PaymentLapsed]);
+        assert_eq!(row.attempts_left, 3);
+        assert_eq!(row.owes(), Owes::Await(at(expected)), "lapsed at {now}");
+    }
+    let mut planned = brought_to(ReservationStatus::PaymentPending, Some(PlanSeats::Best));
+    let Declined::Ended(events) = planned.lapse(NOW, &defaults()) else { panic!("it goes on") };
+    assert_eq!(kinds(&events), [EventType::PaymentLapsed, EventType::ReservationExpired]);
+}
+
+#[test]
 fn five_minutes_to_pay_again_are_never_more_than_the_first_time() {
     let short = Deadlines { pay_within: secs(60), ..defaults() };
     let mut row = reserved(None);

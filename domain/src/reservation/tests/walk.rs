@@ -203,6 +203,7 @@ fn replies() -> impl Strategy<Value = Reply> {
     prop_oneof![
         4 => lapses.prop_map(|lapses_in_secs| Reply::Done { lapses_in_secs }),
         1 => Just(Reply::Refused),
+        1 => Just(Reply::Lapsed),
     ]
 }
 

@@ -112,13 +112,15 @@ impl Script {
         Some(self.cast.remove(place).show())
     }
 
-    /// How long this call takes this time.
-    pub(crate) fn latency(&mut self, verb: Verb, order: &str) -> Duration {
+    /// How long this call takes this time. What the customer authorised is a confirmation when it
+    /// is captured, and takes as long as an approval.
+    pub(crate) fn latency(&mut self, verb: Verb, order: &str, authorized: bool) -> Duration {
         if let Some(slow) = self.strike(verb, order, &[Fault::Slow]) {
             return slow.lasts;
         }
         drawn(match verb {
             Verb::Approve => self.settings.approve_millis,
+            Verb::Capture if authorized => self.settings.approve_millis,
             Verb::Capture | Verb::Void | Verb::Refund => self.settings.other_millis,
             Verb::Authorize | Verb::Inquire => [0, 0],
         })

@@ -3,7 +3,7 @@
 use super::load::{Load, Place};
 use super::{Ending, State, WORKING_MAX};
 use crate::answer::Answer;
-use crate::delivery::{Delivery, Key};
+use crate::delivery::{Delivery, Face, Key, OrderId};
 use crate::faults::{Fault, Verb};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl State {
             Err(stop) => return Admission::Stop(stop),
         };
         if let Some(answer) = self.books.answer(key) {
-            let same = answer.answers(delivery);
+            let same = delivery.face == Face::Toss || answer.answers(delivery);
             return if same { Admission::Repeat(answer.clone()) } else { end(Ending::KeyReused) };
         }
         if let Some(working) = self.working.get(key) {
@@ -61,11 +61,12 @@ impl State {
             return end(Ending::Unavailable);
         }
         if self.strikes(delivery, Fault::Late) {
-            self.late.insert(key.clone(), delivery.clone());
+            self.late.push(delivery.clone());
             return end(Ending::Silence);
         }
         self.working.insert(key.clone(), delivery.clone());
-        Admission::Work(self.script.latency(verb, order.as_str()), place)
+        let authorized = delivery.face != Face::House;
+        Admission::Work(self.script.latency(verb, order.as_str(), authorized), place)
     }
 
     pub(super) fn look_up(&mut self, load: &Load, key: &Key) -> Result<Ending, Stop> {
@@ -76,6 +77,12 @@ impl State {
         };
         let misread = self.script.strike(Verb::Inquire, key.as_str(), &[Fault::WrongAmount]);
         Ok(Ending::Answered(if misread.is_some() { Arc::new(answer.misread()) } else { answer }))
+    }
+
+    /// All answers of an order that are safe, unless something keeps the question out.
+    pub(super) fn read(&mut self, load: &Load, order: &OrderId) -> Result<Vec<Arc<Answer>>, Stop> {
+        let _place = self.let_in(load, Verb::Inquire, order.as_str())?;
+        Ok(self.books.answers_of(order))
     }
 
     /// Gives a place to a call that nothing keeps out.

@@ -63,14 +63,16 @@ async fn parallel_refunds_share_what_was_captured() {
 
 #[test]
 fn an_approval_cannot_be_captured_after_its_end() {
-    use crate::answer::{Moment, Refusal};
+    use crate::answer::{Moment, Now, Refusal};
     use crate::delivery::{Operation, Won};
     use crate::payment::Payment;
 
     let amount = Won::try_from(AMOUNT).unwrap();
-    let start = Moment::now();
+    let (at, ends_at) = (Moment::now(), Moment::now().approval_end());
+    let start = Now { at, ends_at };
     let approved = Payment::Untouched.after(Operation::Approve, amount, start).unwrap();
-    let late = approved.after(Operation::Capture, amount, start.approval_end());
+    let end = Now { at: ends_at, ends_at };
+    let late = approved.after(Operation::Capture, amount, end);
     assert_eq!(late, Err(Refusal::ApprovalEnded));
-    assert_eq!(approved.after(Operation::Void, amount, start.approval_end()), Ok(Payment::Voided));
+    assert_eq!(approved.after(Operation::Void, amount, end), Ok(Payment::Voided));
 }

@@ -14,6 +14,7 @@ const STEPS_HOME_MAX: usize = 40;
 pub(super) enum Reply {
     Done { lapses_in_secs: Option<u64> },
     Refused,
+    Lapsed,
 }
 
 /// One transaction of the store, or time going by.
@@ -181,11 +182,12 @@ impl Walk {
         let events = match (call.operation, reply) {
             (Operation::Approve, Reply::Done { lapses_in_secs }) => self.approved(lapses_in_secs),
             (Operation::Approve, Reply::Refused) => self.declined(),
+            (Operation::Approve, Reply::Lapsed) => self.lapsed(),
             (Operation::Capture, Reply::Done { .. }) => {
                 self.ledger.captured += 1;
                 self.row.capture()
             }
-            (Operation::Capture, Reply::Refused) => {
+            (Operation::Capture, Reply::Refused | Reply::Lapsed) => {
                 let mut events = vec![Event::new(EventType::PaymentDeclined, Actor::Gateway)];
                 if self.row.status != S::Cancelling {
                     events.extend(self.open_undo(StatusReason::PaymentDeclined));
@@ -201,7 +203,7 @@ impl Walk {
                 let cancellation = self.cancellation.as_mut().unwrap();
                 self.row.return_money(self.now, cancellation, operation)
             }
-            (Operation::Void | Operation::Refund, Reply::Refused) => {
+            (Operation::Void | Operation::Refund, Reply::Refused | Reply::Lapsed) => {
                 self.row.block_refund(self.cancellation.as_mut().unwrap(), "CLOSED")
             }
         };
@@ -233,6 +235,22 @@ impl Walk {
                 events
             }
         }
+    }
+
+    fn lapsed(&mut self) -> Vec<Event> {
+        if self.row.status == S::Cancelling {
+            return self.row.lapse_in_vain();
+        }
+        let left = self.row.attempts_left;
+        let events = match self.row.lapse(self.now, &Deadlines::default()) {
+            Declined::PayAgain(events) => events,
+            Declined::Ended(events) => {
+                self.release(Capacity::Held);
+                events
+            }
+        };
+        assert_eq!(self.row.attempts_left, left, "a lapse is no decline");
+        events
     }
 
     fn open_undo(&mut self, reason: StatusReason) -> Vec<Event> {
