@@ -189,11 +189,16 @@ impl From<&TemporalServer> for Target {
 pub(crate) struct GatewayFlags {
     /// Whose tongue is spoken. Plans need `house`: the others charge nobody without a click. They
     /// want MARQUEE_GATEWAY_SECRET, and `portone` MARQUEE_WEBHOOK_SECRET, in the environment.
-    #[arg(id = "gateway", long = "gateway", env = "MARQUEE_GATEWAY", value_enum, default_value_t = GatewayKind::House)]
+    #[arg(id = "gateway", value_name = "COMPANY", long = "gateway", env = "MARQUEE_GATEWAY", value_enum, default_value_t = GatewayKind::House)]
     pub(crate) kind: GatewayKind,
     /// Root of the payment company's server. Without it, `up` starts the stand-in, and a worker
     /// cannot take the queue `payment`.
-    #[arg(id = "gateway_url", long = "gateway-url", env = "MARQUEE_GATEWAY_URL")]
+    #[arg(
+        id = "gateway_url",
+        value_name = "URL",
+        long = "gateway-url",
+        env = "MARQUEE_GATEWAY_URL"
+    )]
     pub(crate) url: Option<Url>,
 }
 

@@ -31,6 +31,7 @@ const BUILT: &[&str] = &[
     "T5",
     "T5 late",
     "T6",
+    "T6 lapsed",
     "T7 none left",
     "T7 plan",
     "T10",
@@ -81,7 +82,7 @@ const BUILT: &[&str] = &[
 ];
 
 /// Rows of 1.4 that wait for later issues.
-const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), T6 lapsed authorisation, \
+const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), \
      T17 seat change, T20 partial cancel, T22 cancelled showtime, T26 approval after the end";
 
 impl Reach {
@@ -225,6 +226,7 @@ fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str
         EventType::PaymentRequested => Some("T4"),
         EventType::PaymentApproved if to == S::PaymentApproved => Some("T5"),
         EventType::PaymentDeclined if to == S::Reserved => Some("T6"),
+        EventType::PaymentLapsed if to == S::Reserved => Some("T6 lapsed"),
         EventType::PaymentDeclined if to == S::Expired && row.plan.is_some() => Some("T7 plan"),
         EventType::PaymentDeclined if to == S::Expired => Some("T7 none left"),
         EventType::PaymentDeclined if from == "SEAT_SELECTED" => Some("T14"),
