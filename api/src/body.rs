@@ -9,7 +9,7 @@ use domain::ticket::Ticket;
 use domain::time::Time;
 use domain::won::Won;
 use domain::words::{
-    Audience, CancellationState, Grade, Method, PaymentStatus, ReservationStatus, SeatKind,
+    Audience, CancellationState, Grade, Method, PaymentStatus, ReservationStatus, Scope, SeatKind,
     SeatStatus, StatusReason, TicketStatus,
 };
 use serde::{Serialize, Serializer};
@@ -133,14 +133,19 @@ pub(crate) struct TicketPart {
     id: TicketId,
     code: String,
     seat_number: String,
+    audience: Audience,
+    price: M,
     status: TicketStatus,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct CancellationBody {
     id: CancellationId,
     pub(crate) state: CancellationState,
+    scope: Scope,
     reason: StatusReason,
+    ticket_ids: Vec<TicketId>,
     percent: u8,
     amount: M,
     steps: Vec<StepBody>,
@@ -170,11 +175,11 @@ impl ReservationBody {
             TicketStatus::None => Vec::new(),
             _ => store.tickets(&row.id).await?,
         };
-        let cancellation = match row.reason {
-            None => None,
-            Some(_) => store.latest_cancellation(&row.id).await?,
+        let cancellation = match row.has_cancellation() {
+            false => None,
+            true => store.latest_cancellation(&row.id).await?,
         };
-        let cancellation = cancellation.map(|undo| CancellationBody::of(&undo, row));
+        let cancellation = cancellation.map(|undo| CancellationBody::of(&undo, row, &tickets));
         Ok(Self::put_together(row, &seats, tickets, cancellation, store.now()))
     }
 
@@ -214,8 +219,16 @@ impl ReservationBody {
                 refunded: M(row.refunded),
                 estimated_at: None,
             },
-            seats: seats.iter().map(|seat| seat_part(seat, row)).collect(),
-            tickets: tickets.into_iter().map(TicketPart::from).collect(),
+            seats: seats
+                .iter()
+                .filter(|seat| !was_left(seat, &tickets))
+                .map(|seat| seat_part(seat, row))
+                .collect(),
+            tickets: tickets
+                .into_iter()
+                .filter(|ticket| !ticket.was_exchanged())
+                .map(TicketPart::from)
+                .collect(),
             cancellation,
             links: Links { itself: format!("/reservations/{}", row.id) },
             report: None,
@@ -247,16 +260,24 @@ fn seat_part(seat: &AssignedSeat, row: &Reservation) -> SeatPart {
     }
 }
 
+/// Others were taken for it: it is no longer of this reservation.
+fn was_left(seat: &AssignedSeat, tickets: &[Ticket]) -> bool {
+    let of_it = |ticket: &&Ticket| ticket.assignment_id == seat.assignment_id;
+    tickets.iter().find(of_it).is_some_and(Ticket::was_exchanged)
+}
+
 impl From<Ticket> for TicketPart {
     fn from(ticket: Ticket) -> Self {
-        let Ticket { id, code, seat_number, status, .. } = ticket;
-        Self { id, code, seat_number, status }
+        let Ticket { id, code, seat_number, audience, price, status, .. } = ticket;
+        Self { id, code, seat_number, audience, price: M(price), status }
     }
 }
 
 impl CancellationBody {
     /// The undo with its steps; a step whose part never existed is skipped.
-    pub(crate) fn of(undo: &Cancellation, row: &Reservation) -> Self {
+    pub(crate) fn of(undo: &Cancellation, row: &Reservation, tickets: &[Ticket]) -> Self {
+        let set = tickets.iter().filter(|ticket| ticket.cancellation_id.as_ref() == Some(&undo.id));
+        let ticket_ids: Vec<TicketId> = set.map(|ticket| ticket.id.clone()).collect();
         let step = |name, existed: bool, at: Option<Time>| {
             let state = match at {
                 Some(_) if existed => "DONE",
@@ -269,14 +290,16 @@ impl CancellationBody {
         Self {
             id: undo.id.clone(),
             state: undo.state,
+            scope: undo.scope,
             reason: undo.reason,
             percent: undo.percent.get(),
             amount: M(undo.amount),
             steps: vec![
-                step("tickets", row.tickets != TicketStatus::None, undo.tickets_revoked_at),
+                step("tickets", !ticket_ids.is_empty(), undo.tickets_revoked_at),
                 step("seats", row.seats != SeatStatus::None, undo.seats_freed_at),
                 step("money", money || undo.money_returned_at.is_some(), undo.money_returned_at),
             ],
+            ticket_ids,
         }
     }
 }

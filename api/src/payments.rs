@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
-use domain::payment::{Authorization, Payment};
+use domain::payment::{Authorization, Payment, Refund};
 use domain::reservation::{Pay, Reservation};
 use domain::won::Won;
 use domain::words::{Actor, AttemptStatus, Method, PaymentStatus, ReservationStatus};
@@ -116,19 +116,19 @@ struct PaymentBody {
 struct RefundBody {
     cancellation_id: CancellationId,
     amount: M,
-    at: Option<At>,
+    at: At,
+}
+
+impl From<Refund> for RefundBody {
+    fn from(refund: Refund) -> Self {
+        let Refund { cancellation_id, amount, at } = refund;
+        Self { cancellation_id, amount: M(amount), at: At(at) }
+    }
 }
 
 impl From<Payment> for PaymentBody {
     fn from(payment: Payment) -> Self {
-        let Payment { attempt, refunded_at, cancellation_id } = payment;
-        let refunded = attempt.refunded;
-        let refund = |cancellation_id| RefundBody {
-            cancellation_id,
-            amount: M(refunded),
-            at: refunded_at.map(At),
-        };
-        let refunds = cancellation_id.filter(|_| refunded > Won::ZERO).map(refund);
+        let Payment { attempt, refunds } = payment;
         Self {
             id: attempt.id,
             reservation_id: attempt.reservation_id,
@@ -139,8 +139,8 @@ impl From<Payment> for PaymentBody {
             approved_at: attempt.approved_at.map(At),
             approval_ends_at: attempt.approval_ends_at.map(At),
             captured_at: attempt.captured_at.map(At),
-            refunded: M(refunded),
-            refunds: refunds.into_iter().collect(),
+            refunded: M(attempt.refunded),
+            refunds: refunds.into_iter().map(RefundBody::from).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::ids::SeatId;
+use domain::ids::{SeatId, TicketId};
 use domain::refusal::Refusal;
 use domain::reservation::{Action, Reservation};
 use domain::time::Time;
@@ -49,6 +49,8 @@ struct Members {
     stranded_seat_ids: Option<Vec<SeatId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alternatives: Option<Vec<Vec<SeatId>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket_ids: Option<Vec<TicketId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +127,9 @@ impl Problem {
                 problem.members.stranded_seat_ids = Some(stranded);
                 problem.members.alternatives = Some(alternatives);
             }
+            Refusal::UnknownTickets { tickets } | Refusal::TicketsCancelled { tickets } => {
+                problem.members.ticket_ids = Some(tickets);
+            }
             Refusal::CancelWindowClosed { closed_at } => {
                 problem.members.closed_at = Some(At(closed_at));
                 problem.members.box_office = Some("현장 매표소에 문의해 주세요");
@@ -132,7 +137,9 @@ impl Problem {
             Refusal::TooEarly { opens_at } => problem.members.opens_at = Some(At(opens_at)),
             Refusal::AlreadyUsed { at } => problem.members.used_at = at.map(At),
             Refusal::AmountMismatch { expected } => problem.members.expected = Some(M(expected)),
-            Refusal::PaymentInProgress => problem.retry_after_secs = Some(1),
+            Refusal::PaymentInProgress | Refusal::CancellationInProgress => {
+                problem.retry_after_secs = Some(1);
+            }
             Refusal::SoldOut
             | Refusal::SalesClosed
             | Refusal::AgeRestricted
@@ -188,10 +195,19 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::CancelWindowClosed { .. } => {
             (conflict, "it is too late to cancel here; please ask at the box office".into())
         }
+        Refusal::CancellationInProgress => {
+            (conflict, "something else of it is being cancelled; please wait for that".into())
+        }
         Refusal::TicketUsed => (conflict, "somebody has already come in with a ticket".into()),
         Refusal::AlreadyUsed { .. } => (conflict, "somebody has already come in with this".into()),
         Refusal::TicketCancelled => (StatusCode::GONE, "this ticket was cancelled".into()),
         Refusal::TooEarly { .. } => (StatusCode::TOO_EARLY, "the gate is not open yet".into()),
+        Refusal::UnknownTickets { .. } => {
+            (StatusCode::NOT_FOUND, "no such ticket in this reservation".into())
+        }
+        Refusal::TicketsCancelled { .. } => {
+            (conflict, "some of the tickets were cancelled before".into())
+        }
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())
         }

@@ -8,6 +8,7 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("amount-mismatch", "결제 금액이 다릅니다", "Amount mismatch"),
     ("bad-signature", "서명이 올바르지 않습니다", "Bad signature"),
     ("cancel-window-closed", "취소 가능 시간이 지났습니다", "Too late to cancel"),
+    ("cancellation-in-progress", "다른 취소를 처리하고 있습니다", "Cancellation in progress"),
     ("deadline-passed", "기한이 지났습니다", "Deadline passed"),
     ("forbidden", "허용되지 않은 요청입니다", "Forbidden"),
     ("idempotency-key-missing", "Idempotency-Key가 필요합니다", "Idempotency-Key missing"),

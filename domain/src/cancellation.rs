@@ -1,31 +1,34 @@
 //! Cancelling and every other undo: one path, one order (specification 1.5): settle what was sent,
-//! revoke the tickets, free the seats, return the money, close.
+//! revoke the tickets, free the seats, return the money, close. The same for all of a reservation
+//! and for some of its tickets.
 
-use crate::ids::{CancellationId, ReservationId};
-use crate::refusal::Refusal;
-use crate::reservation::{Reservation, SoldShowtime};
+pub mod asking;
+pub mod window;
+
+use crate::ids::{CancellationId, ReservationId, TicketId};
+use crate::reservation::Reservation;
+use crate::ticket::Ticket;
 use crate::time::Time;
 use crate::timeline::Event;
 use crate::won::{Percent, Won};
 use crate::words::{
-    Actor, AttemptStatus, CancelPolicy, CancellationState, Capacity, EventType, Operation,
-    ReservationStatus, SeatStatus, StatusReason, TicketStatus,
+    Actor, AttemptStatus, CancellationState, Capacity, EventType, Operation, ReservationStatus,
+    Scope, SeatStatus, StatusReason, TicketStatus,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// Customers cancel a seated reservation until this long before the start (policy STANDARD).
-pub const CUSTOMER_WINDOW: Duration = Duration::from_secs(20 * 60);
 
 /// One undo of one reservation; percentage and amount are frozen when it is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancellation {
     pub id: CancellationId,
     pub reservation_id: ReservationId,
+    pub scope: Scope,
     pub reason: StatusReason,
     pub actor: Actor,
     pub percent: Percent,
-    /// What the customer gets back, in won.
+    /// What was to be paid for that which is undone.
+    pub price: Won,
+    /// What the customer gets back.
     pub amount: Won,
     pub state: CancellationState,
     pub requested_at: Time,
@@ -48,29 +51,38 @@ pub enum OwesUndo {
     Nothing,
 }
 
-/// How a wish to cancel is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cancelling {
-    /// It has been cancelled before.
-    Already,
-    /// Nothing was sent: it has ended; its capacity is to be released (T18).
-    Ended(Vec<Event>),
-    /// The undo has been accepted; this cancellation carries it out.
-    Accepted(Cancellation, Vec<Event>),
-}
-
-/// Until when this channel may cancel a seated reservation.
-pub fn window_closes_at(showtime: &SoldShowtime, actor: Actor) -> Time {
-    match (showtime.cancel_policy, actor) {
-        (CancelPolicy::Standard, Actor::Customer) => showtime.starts_at.minus(CUSTOMER_WINDOW),
-        (CancelPolicy::Standard, Actor::Staff | Actor::System | Actor::Gateway) => {
-            showtime.starts_at
-        }
-    }
+/// What an undo is of, as it is accepted.
+struct Accepted {
+    id: CancellationId,
+    scope: Scope,
+    reason: StatusReason,
+    actor: Actor,
+    percent: Percent,
+    price: Won,
 }
 
 impl Cancellation {
-    /// Pure, as [`Reservation::owes`] is.
+    fn new(now: Time, reservation: &Reservation, accepted: Accepted) -> Self {
+        let Accepted { id, scope, reason, actor, percent, price } = accepted;
+        Self {
+            id,
+            reservation_id: reservation.id.clone(),
+            scope,
+            reason,
+            actor,
+            percent,
+            price,
+            amount: price.percent_rounded_up(percent),
+            state: CancellationState::Running,
+            requested_at: now,
+            tickets_revoked_at: None,
+            seats_freed_at: None,
+            money_returned_at: None,
+            attend_at: Some(now),
+        }
+    }
+
+    /// Pure, as [`Reservation::owes`] is. What was done stands in its own steps.
     pub fn owes(&self, reservation: &Reservation) -> OwesUndo {
         if self.state != CancellationState::Running {
             return OwesUndo::Nothing;
@@ -81,61 +93,37 @@ impl Cancellation {
             Some(Operation::Void | Operation::Refund) => return OwesUndo::Money,
             None => {}
         }
-        if matches!(reservation.tickets, TicketStatus::CancelRequested) {
+        let has_tickets = match self.scope {
+            Scope::Whole => reservation.tickets == TicketStatus::CancelRequested,
+            Scope::Part => true,
+        };
+        if has_tickets && self.tickets_revoked_at.is_none() {
             OwesUndo::Tickets
-        } else if reservation.capacity != Capacity::Released {
+        } else if self.seats_freed_at.is_none() {
             OwesUndo::Seats
-        } else if reservation.money_to_return().is_some() {
+        } else if self.money_returned_at.is_none() && reservation.money_to_return().is_some() {
             OwesUndo::Money
         } else {
             OwesUndo::Close
         }
     }
+
+    /// It is under way, or waits for staff.
+    pub fn is_open(&self) -> bool {
+        self.state != CancellationState::Done
+    }
+
+    /// More is given back than was agreed. Only while its refund is not opened: that call's body is
+    /// frozen.
+    pub fn raise_to(&mut self, percent: Percent) {
+        self.percent = self.percent.max(percent);
+        self.amount = self.price.percent_rounded_up(self.percent);
+    }
 }
 
 impl Reservation {
-    /// T18, T19: a person asks to end it.
-    pub fn cancel(
-        &mut self,
-        now: Time,
-        id: CancellationId,
-        actor: Actor,
-    ) -> Result<Cancelling, Refusal> {
-        let reason = match actor {
-            Actor::Staff => StatusReason::StaffRequest,
-            Actor::Customer | Actor::System | Actor::Gateway => StatusReason::CustomerRequest,
-        };
-        match self.status {
-            ReservationStatus::Cancelling | ReservationStatus::Cancelled => {
-                return Ok(Cancelling::Already);
-            }
-            ReservationStatus::Expired | ReservationStatus::Completed => {
-                return Err(Refusal::WrongState);
-            }
-            ReservationStatus::SeatSelected | ReservationStatus::Ticketed => {
-                if self.tickets == TicketStatus::Used {
-                    return Err(Refusal::TicketUsed);
-                }
-                let closed_at = window_closes_at(&self.showtime, actor);
-                if now >= closed_at {
-                    return Err(Refusal::CancelWindowClosed { closed_at });
-                }
-            }
-            ReservationStatus::Reserved
-            | ReservationStatus::PaymentPending
-            | ReservationStatus::PaymentDeferred
-            | ReservationStatus::PaymentApproved => {}
-        }
-        if self.open_call.is_none() && self.money_to_return().is_none() {
-            let end = self.end(ReservationStatus::Cancelled, reason, actor);
-            let asked = Event::new(EventType::CancellationRequested, actor).reason(Some(reason));
-            return Ok(Cancelling::Ended(vec![asked, end]));
-        }
-        let (cancellation, events) = self.undo(now, id, reason, actor);
-        Ok(Cancelling::Accepted(cancellation, events))
-    }
-
-    /// Opens an undo: from here it cannot be refused, and the booking does nothing more.
+    /// Opens an undo of all that is left: from here it cannot be refused, and the booking does
+    /// nothing more. It ends by our doing or without our film, so all is given back.
     pub fn undo(
         &mut self,
         now: Time,
@@ -143,21 +131,19 @@ impl Reservation {
         reason: StatusReason,
         actor: Actor,
     ) -> (Cancellation, Vec<Event>) {
-        let percent = Percent::ALL;
-        let cancellation = Cancellation {
-            id: id.clone(),
-            reservation_id: self.id.clone(),
-            reason,
-            actor,
-            percent,
-            amount: self.amount.percent_rounded_up(percent),
-            state: CancellationState::Running,
-            requested_at: now,
-            tickets_revoked_at: None,
-            seats_freed_at: None,
-            money_returned_at: None,
-            attend_at: Some(now),
-        };
+        self.undo_whole(now, id, (reason, actor), Percent::ALL)
+    }
+
+    fn undo_whole(
+        &mut self,
+        now: Time,
+        id: CancellationId,
+        (reason, actor): (StatusReason, Actor),
+        percent: Percent,
+    ) -> (Cancellation, Vec<Event>) {
+        let (scope, price) = (Scope::Whole, self.worth());
+        let accepted = Accepted { id: id.clone(), scope, reason, actor, percent, price };
+        let cancellation = Cancellation::new(now, self, accepted);
         self.status = ReservationStatus::Cancelling;
         self.reason = Some(reason);
         self.deadline_at = None;
@@ -179,44 +165,96 @@ impl Reservation {
         (cancellation, events)
     }
 
+    /// T20: opens an undo of some tickets. The reservation stays as it is, less these.
+    fn undo_part(
+        &mut self,
+        now: Time,
+        id: CancellationId,
+        (reason, actor): (StatusReason, Actor),
+        (percent, set): (Percent, &[&Ticket]),
+    ) -> (Cancellation, Vec<Event>) {
+        let (scope, price) = (Scope::Part, price_of(set.iter().copied()));
+        let accepted = Accepted { id: id.clone(), scope, reason, actor, percent, price };
+        let cancellation = Cancellation::new(now, self, accepted);
+        self.open_cancellation = Some(id.clone());
+        let seats: Vec<String> = set.iter().map(|ticket| ticket.seat_number.clone()).collect();
+        let asked = Event::new(EventType::CancellationRequested, actor).reason(Some(reason));
+        let mut payment = self.payment_event(EventType::PaymentCancellationRequested, actor);
+        payment.detail.amount = Some(cancellation.amount);
+        let events = vec![
+            asked.cancellation(id, percent, cancellation.amount).seats(&seats),
+            payment,
+            Event::new(EventType::SeatCancellationRequested, actor).seats(&seats),
+            Event::new(EventType::TicketCancellationRequested, actor).seats(&seats),
+        ];
+        (cancellation, events)
+    }
+
+    /// What those who still come were to pay.
+    pub fn worth(&self) -> Won {
+        self.party.price_by(&self.prices).expect("it was sold at these prices")
+    }
+
     /// How the money that was taken is to be returned; nothing when none was.
     pub fn money_to_return(&self) -> Option<Operation> {
         match self.attempt?.status {
             AttemptStatus::Approved => Some(Operation::Void),
-            AttemptStatus::Captured => Some(Operation::Refund),
+            // What is left at the end is a fee.
+            AttemptStatus::PartiallyRefunded if self.status.is_terminal() => None,
+            AttemptStatus::Captured | AttemptStatus::PartiallyRefunded => Some(Operation::Refund),
             AttemptStatus::Pending
             | AttemptStatus::Declined
             | AttemptStatus::Abandoned
             | AttemptStatus::Lapsed
             | AttemptStatus::Voided
-            | AttemptStatus::Refunded
-            | AttemptStatus::PartiallyRefunded => None,
+            | AttemptStatus::Refunded => None,
         }
     }
 
-    /// Step b. The caller has revoked the tickets.
+    /// Step b. The caller has revoked the tickets of the set.
     pub fn revoke_tickets(
         &mut self,
         now: Time,
         cancellation: &mut Cancellation,
-        tickets: Vec<(crate::ids::TicketId, String)>,
+        tickets: Vec<(TicketId, String)>,
     ) -> Vec<Event> {
-        self.tickets = TicketStatus::Cancelled;
+        if cancellation.scope == Scope::Whole {
+            self.tickets = TicketStatus::Cancelled;
+        }
         cancellation.tickets_revoked_at = Some(now);
         let revoked =
             |(id, number)| Event::new(EventType::TicketCancelled, Actor::System).ticket(id, number);
         tickets.into_iter().map(revoked).collect()
     }
 
-    /// Step c. The caller has freed the seats and released the capacity.
-    pub fn free_seats(&mut self, now: Time, cancellation: &mut Cancellation) -> Vec<Event> {
-        self.capacity = Capacity::Released;
+    /// Step c. The caller has freed the seats of this set and released their capacity; who sat
+    /// there is no longer of the party.
+    pub fn free_seats(
+        &mut self,
+        now: Time,
+        cancellation: &mut Cancellation,
+        set: &[Ticket],
+    ) -> Vec<Event> {
         cancellation.seats_freed_at = Some(now);
-        if self.seats != SeatStatus::CancelRequested {
-            return Vec::new();
-        }
-        self.seats = SeatStatus::Cancelled;
-        vec![Event::new(EventType::SeatCancelled, Actor::System).seats(&self.seat_numbers)]
+        let freed = match cancellation.scope {
+            Scope::Whole => {
+                self.capacity = Capacity::Released;
+                if self.seats != SeatStatus::CancelRequested {
+                    return Vec::new();
+                }
+                self.seats = SeatStatus::Cancelled;
+                self.seat_numbers.clone()
+            }
+            Scope::Part => {
+                let left = self.party.without(set.iter().map(|ticket| ticket.audience));
+                self.party = left.expect("a part leaves somebody");
+                let freed: Vec<String> =
+                    set.iter().map(|ticket| ticket.seat_number.clone()).collect();
+                self.seat_numbers.retain(|number| !freed.contains(number));
+                freed
+            }
+        };
+        vec![Event::new(EventType::SeatCancelled, Actor::System).seats(&freed)]
     }
 
     /// Step d: the gateway has accepted the void or refund.
@@ -227,9 +265,16 @@ impl Reservation {
         operation: Operation,
     ) -> Vec<Event> {
         if operation == Operation::Refund {
-            self.refunded = cancellation.amount;
-            self.set_attempt(AttemptStatus::Refunded);
+            self.refunded = self.refunded.plus(cancellation.amount).expect("it was taken before");
+            let all = self.refunded >= self.amount;
+            self.set_attempt(if all {
+                AttemptStatus::Refunded
+            } else {
+                AttemptStatus::PartiallyRefunded
+            });
         } else {
+            // A fee is kept only from captured money.
+            cancellation.raise_to(Percent::ALL);
             self.set_attempt(AttemptStatus::Voided);
         }
         cancellation.money_returned_at = Some(now);
@@ -247,11 +292,14 @@ impl Reservation {
         vec![event]
     }
 
-    /// Step e (T21).
+    /// Step e (T21). After a part the reservation goes on, and nothing more happens to it.
     pub fn close_cancellation(&mut self, cancellation: &mut Cancellation) -> Vec<Event> {
         cancellation.state = CancellationState::Done;
         cancellation.attend_at = None;
         self.open_cancellation = None;
+        if cancellation.scope == Scope::Part {
+            return Vec::new();
+        }
         if self.attempt.is_some_and(|attempt| attempt.status == AttemptStatus::Pending) {
             self.set_attempt(AttemptStatus::Abandoned);
         }
@@ -266,6 +314,12 @@ impl Reservation {
         };
         vec![self.close(status, Some(cancellation.reason), Actor::System)]
     }
+}
+
+/// What these tickets cost.
+pub fn price_of<'a>(tickets: impl IntoIterator<Item = &'a Ticket>) -> Won {
+    let won = tickets.into_iter().map(|ticket| ticket.price.get()).sum();
+    Won::parse(won).expect("less than all of them cost")
 }
 
 #[cfg(test)]

@@ -101,10 +101,12 @@ fn again(before: Option<&CheckIn>, check_in: &CheckIn) -> Result<CheckedIn, Refu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cancellation::Cancelling;
+    use crate::cancellation::asking::Ask;
     use crate::ids::{AssignmentId, CancellationId, ReservationId, TicketId};
     use crate::reservation::tests::{NOW, STARTS_SECS, at, brought_to, kinds, tickets};
     use crate::reservation::{Action, CLOSE_AFTER_END, Owes};
+    use crate::won::Won;
+    use crate::words::Audience;
 
     fn ticket(status: TicketStatus) -> Ticket {
         Ticket {
@@ -117,6 +119,9 @@ mod tests {
             issued_at: NOW,
             revoked_at: None,
             check_in: None,
+            audience: Audience::Adult,
+            price: Won::ZERO,
+            cancellation_id: None,
         }
     }
 
@@ -187,7 +192,8 @@ mod tests {
             assert!(!row.allowed_actions(NOW).contains(&Action::Cancel));
             for actor in [Actor::Customer, Actor::Staff] {
                 let id = CancellationId::parse("c1").unwrap();
-                let cancelled: Result<Cancelling, Refusal> = row.clone().cancel(NOW, id, actor);
+                let all = Ask { actor, tickets: None };
+                let cancelled = row.clone().cancel(NOW, id, all, &[]);
                 assert_eq!(cancelled, Err(Refusal::TicketUsed));
             }
         }

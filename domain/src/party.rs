@@ -71,6 +71,25 @@ impl Party {
         self.counts.iter().map(|(audience, count)| (*audience, *count))
     }
 
+    /// Everybody, one by one.
+    pub fn people(&self) -> impl Iterator<Item = Audience> {
+        self.counts().flat_map(|(audience, count)| (0..count).map(move |_| audience))
+    }
+
+    /// Those who still come when these do not; nothing when nobody would be left.
+    pub fn without(&self, leaving: impl IntoIterator<Item = Audience>) -> Option<Self> {
+        let mut counts = self.counts.clone();
+        for audience in leaving {
+            let left = counts.get(&audience)?.checked_sub(1)?;
+            if left > 0 {
+                counts.insert(audience, left);
+            } else {
+                counts.remove(&audience);
+            }
+        }
+        (!counts.is_empty()).then_some(Self { counts })
+    }
+
     /// How many people of this type come.
     pub fn count(&self, audience: Audience) -> u32 {
         self.counts.get(&audience).copied().unwrap_or(0)
@@ -80,10 +99,14 @@ impl Party {
     ///
     /// A total beyond what an amount can be is `None` as well: it cannot be sold either.
     pub fn price(&self, prices: &Prices, grade: Grade) -> Option<Won> {
-        let prices = prices.get(&grade)?;
+        self.price_by(prices.get(&grade)?)
+    }
+
+    /// The price of all, given what each pays.
+    pub fn price_by(&self, each_pays: &BTreeMap<Audience, Won>) -> Option<Won> {
         let mut total = Won::ZERO;
         for (audience, count) in self.counts() {
-            let each = prices.get(&audience)?;
+            let each = each_pays.get(&audience)?;
             total = total.plus(each.times(count).ok()?).ok()?;
         }
         Some(total)
@@ -190,6 +213,18 @@ mod tests {
         )]);
         assert_eq!(party(&[(Adult, 2)]).price(&dear, Grade::Standard), None);
         assert_eq!(party(&[(Adult, 1), (Teen, 1)]).price(&dear, Grade::Standard), None);
+    }
+
+    #[test]
+    fn who_does_not_come_is_no_longer_of_the_party() {
+        let family = party(&[(Adult, 2), (Teen, 1)]);
+        assert_eq!(family.people().collect::<Vec<_>>(), [Adult, Adult, Teen]);
+        assert_eq!(family.without([Teen]), Some(party(&[(Adult, 2)])));
+        assert_eq!(family.without([Adult]), Some(party(&[(Adult, 1), (Teen, 1)])));
+        assert_eq!(family.without([]), Some(family.clone()));
+        assert_eq!(family.without(family.people()), None);
+        assert_eq!(family.without([Teen, Teen]), None);
+        assert_eq!(family.without([Senior]), None);
     }
 
     #[test]

@@ -40,12 +40,20 @@ pub struct PaymentAttempt {
     pub refunded: Won,
 }
 
-/// A payment attempt with its refund.
+/// A payment attempt with its refunds.
 #[derive(Debug, Clone)]
 pub struct Payment {
     pub attempt: PaymentAttempt,
-    pub refunded_at: Option<Time>,
-    pub cancellation_id: Option<CancellationId>,
+    /// Oldest first.
+    pub refunds: Vec<Refund>,
+}
+
+/// Money that was given back, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    pub cancellation_id: CancellationId,
+    pub amount: Won,
+    pub at: Time,
 }
 
 /// One delivery of money under one key, written before it is sent.

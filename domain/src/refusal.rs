@@ -1,6 +1,6 @@
 //! How the rules say no: expected, final, with a stable code (specification 2.3). Not failures.
 
-use crate::ids::SeatId;
+use crate::ids::{SeatId, TicketId};
 use crate::seats::SeatRefusal;
 use crate::time::Time;
 use crate::won::Won;
@@ -45,6 +45,8 @@ pub enum Refusal {
     CancelWindowClosed {
         closed_at: Time,
     },
+    /// Something else is being cancelled.
+    CancellationInProgress,
     /// Somebody has come in: nothing is given back on a wish (T19).
     TicketUsed,
     /// Somebody has come in with it before; nothing known of them where the time is missing.
@@ -54,6 +56,14 @@ pub enum Refusal {
     TicketCancelled,
     TooEarly {
         opens_at: Time,
+    },
+    /// They are none of this reservation's.
+    UnknownTickets {
+        tickets: Vec<TicketId>,
+    },
+    /// They were cancelled before, or given for other seats.
+    TicketsCancelled {
+        tickets: Vec<TicketId>,
     },
     IdempotencyKeyReused,
 }
@@ -72,14 +82,15 @@ impl Refusal {
             Self::PaymentInProgress => "payment-in-progress",
             Self::WrongState => "wrong-state",
             Self::DeadlinePassed => "deadline-passed",
-            Self::UnknownSeats { .. } => "not-found",
+            Self::UnknownSeats { .. } | Self::UnknownTickets { .. } => "not-found",
             Self::SeatCount { .. } => "seat-count",
             Self::SeatsUnavailable { .. } => "seats-unavailable",
             Self::SingleSeatGap { .. } => "single-seat-gap",
             Self::CancelWindowClosed { .. } => "cancel-window-closed",
+            Self::CancellationInProgress => "cancellation-in-progress",
             Self::TicketUsed => "ticket-used",
             Self::AlreadyUsed { .. } => "already-used",
-            Self::TicketCancelled => "ticket-cancelled",
+            Self::TicketCancelled | Self::TicketsCancelled { .. } => "ticket-cancelled",
             Self::TooEarly { .. } => "too-early",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
         }

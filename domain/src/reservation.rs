@@ -1,8 +1,9 @@
 //! The reservation as stored, what it owes, and when it has to be attended.
 
+mod exchange;
 mod steps;
 
-use crate::cancellation::window_closes_at;
+use crate::cancellation::window::{Window, window_at};
 use crate::check_in::CheckIn;
 use crate::ids::{
     CallKey, CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId,
@@ -11,12 +12,14 @@ use crate::party::Party;
 use crate::time::Time;
 use crate::won::Won;
 use crate::words::{
-    Actor, AttemptStatus, CancelPolicy, Capacity, Grade, Method, Operation, PaymentStatus,
-    ReservationStatus, SeatStatus, StatusReason, TicketStatus,
+    Actor, AttemptStatus, Audience, CancelPolicy, Capacity, Grade, Method, Operation,
+    PaymentStatus, ReservationStatus, SeatStatus, StatusReason, TicketStatus,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use exchange::Exchange;
 pub use steps::{Declined, Expiry, Pay};
 
 /// Customers' deadlines (specification 1.3).
@@ -103,7 +106,11 @@ pub struct Reservation {
     pub customer_id: CustomerId,
     pub showtime: SoldShowtime,
     pub grade: Grade,
+    /// Those who come; who has cancelled their ticket is no longer of it.
     pub party: Party,
+    /// What each of them was to pay, as it was sold.
+    pub prices: BTreeMap<Audience, Won>,
+    /// What all of them were to pay, whoever has cancelled since.
     pub amount: Won,
     pub status: ReservationStatus,
     pub reason: Option<StatusReason>,
@@ -156,7 +163,9 @@ pub enum PaymentStep {
 pub enum Action {
     Pay,
     SelectSeats,
+    ChangeSeats,
     Cancel,
+    CancelTickets,
 }
 
 impl Reservation {
@@ -207,8 +216,10 @@ impl Reservation {
                 Some(again.min(passes))
             }
             Owes::Await(until) => Some(until.max(now).plus(PUMP_AFTER_DEADLINE)),
+            Owes::Nothing if self.status == ReservationStatus::Ticketed && over > now => Some(over),
+            // Past its end it waits for the cancellation of a part, which is attended itself.
             Owes::Nothing if self.status == ReservationStatus::Ticketed => {
-                Some(if over > now { over } else { now.plus(PUMP_AFTER_DEADLINE) })
+                (!self.is_undone()).then(|| now.plus(PUMP_AFTER_DEADLINE))
             }
             Owes::Nothing => None,
         }
@@ -221,8 +232,8 @@ impl Reservation {
             | ReservationStatus::PaymentDeferred
             | ReservationStatus::PaymentApproved => true,
             ReservationStatus::SeatSelected | ReservationStatus::Ticketed => {
-                self.tickets != TicketStatus::Used
-                    && now < window_closes_at(&self.showtime, Actor::Customer)
+                let open = window_at(&self.showtime, Actor::Customer, now);
+                matches!(open, Window::Open { .. }) && !self.is_undone() && !self.is_used()
             }
             ReservationStatus::Cancelling
             | ReservationStatus::Cancelled
@@ -236,8 +247,14 @@ impl Reservation {
         if self.status == ReservationStatus::PaymentApproved && !self.plan_has_seats() {
             actions.push(Action::SelectSeats);
         }
+        if self.may_change_seats(now, Actor::Customer).is_ok() {
+            actions.push(Action::ChangeSeats);
+        }
         if may_cancel {
             actions.push(Action::Cancel);
+        }
+        if may_cancel && self.status == ReservationStatus::Ticketed && self.party.size() > 1 {
+            actions.push(Action::CancelTickets);
         }
         actions
     }
@@ -250,7 +267,11 @@ impl Reservation {
                 PaymentStatus::Deferred
             }
             AttemptStatus::Pending => PaymentStatus::Pending,
-            AttemptStatus::Approved | AttemptStatus::Captured if self.is_undone() => {
+            AttemptStatus::Approved
+            | AttemptStatus::Captured
+            | AttemptStatus::PartiallyRefunded
+                if self.status == ReservationStatus::Cancelling =>
+            {
                 PaymentStatus::CancelRequested
             }
             AttemptStatus::Approved => PaymentStatus::Approved,
@@ -273,8 +294,16 @@ impl Reservation {
         may_pay.then(|| PaymentAttemptId::nth(&self.id, n))
     }
 
+    /// Money was taken, and not all of it was given back.
     pub fn is_captured(&self) -> bool {
-        self.attempt.is_some_and(|attempt| attempt.status == AttemptStatus::Captured)
+        self.attempt.is_some_and(|attempt| {
+            matches!(attempt.status, AttemptStatus::Captured | AttemptStatus::PartiallyRefunded)
+        })
+    }
+
+    /// Something of it was cancelled, or is being.
+    pub fn has_cancellation(&self) -> bool {
+        self.reason.is_some() || self.is_undone() || self.refunded > Won::ZERO
     }
 
     /// When the showtime is over and the reservation is completed (T24).
@@ -289,6 +318,11 @@ impl Reservation {
 
     fn is_undone(&self) -> bool {
         self.open_cancellation.is_some()
+    }
+
+    /// Somebody has gone in.
+    pub(crate) fn is_used(&self) -> bool {
+        self.tickets == TicketStatus::Used
     }
 }
 

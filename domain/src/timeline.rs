@@ -76,6 +76,9 @@ pub struct Detail {
     pub amount: Option<Won>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seat_numbers: Vec<String>,
+    /// The seats that were given up for these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub old_seat_numbers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket_id: Option<TicketId>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,12 @@ impl Won {
         Self::parse(self.0 + other.0)
     }
 
+    /// Zero where the other is more.
+    #[must_use]
+    pub fn less(self, other: Won) -> Won {
+        Self((self.0 - other.0).max(0))
+    }
+
     pub fn times(self, count: u32) -> Result<Won, NotAnAmount> {
         Self::parse(self.0.checked_mul(i64::from(count)).ok_or(NotAnAmount)?)
     }
@@ -67,6 +73,7 @@ pub struct NotAPercentage;
 
 impl Percent {
     pub const ALL: Percent = Percent(100);
+    pub const HALF: Percent = Percent(50);
 
     pub fn get(self) -> u8 {
         self.0

@@ -161,6 +161,16 @@ words!(CallState { Sent = "SENT", Known = "KNOWN" });
 
 words!(CancellationState { Running = "RUNNING", Blocked = "BLOCKED", Done = "DONE" });
 
+words!(
+    /// How much of its reservation a cancellation undoes.
+    Scope {
+        /// All that is left of it: it ends.
+        Whole = "WHOLE",
+        /// Some of its tickets: the others stay as they are.
+        Part = "PART",
+    }
+);
+
 words!(Grade {
     Economy = "ECONOMY",
     Standard = "STANDARD",
@@ -200,7 +210,17 @@ words!(ShowtimeStatus {
     Cancelled = "CANCELLED",
 });
 
-words!(CancelPolicy { Standard = "STANDARD" });
+words!(
+    /// What is given back for a seated reservation, and until when.
+    CancelPolicy {
+        /// All, until shortly before the start; at the box office until the start.
+        Standard = "STANDARD",
+        /// The Korean Fair Trade Commission's standard terms for cinemas.
+        Kftc = "KFTC",
+        /// All, but not on the day: previews with guests on stage.
+        Event = "EVENT",
+    }
+);
 
 words!(
     /// How the customer pays.
@@ -255,6 +275,7 @@ words!(
         PaymentLapsed = "PaymentLapsed",
         PaymentCaptured = "PaymentCaptured",
         SeatAssigned = "SeatAssigned",
+        SeatChanged = "SeatChanged",
         PlanSeatsTaken = "PlanSeatsTaken",
         TicketIssued = "TicketIssued",
         TicketUsed = "TicketUsed",

@@ -85,7 +85,8 @@ create table reservation (
     ends_at           bigint not null,
     cancel_policy     text   not null,
     grade             text   not null,
-    party             text   not null, -- JSON
+    party             text   not null, -- JSON; those who come: less with each cancelled ticket
+    prices            text   not null, -- JSON: audience type, then won, as it was sold
     amount            bigint not null,
     status            text   not null,
     status_reason     text,
@@ -136,12 +137,10 @@ create table payment_attempt (
     approval_ends_at   bigint,
     captured_at        bigint,
     refunded           bigint not null,
-    refunded_at        bigint,
-    cancellation_id    text,            -- the undo that returned the money
     created_at         bigint not null
 );
 create unique index payment_attempt_live on payment_attempt (reservation_id)
-    where status in ('PENDING', 'APPROVED', 'CAPTURED');
+    where status in ('PENDING', 'APPROVED', 'CAPTURED', 'PARTIALLY_REFUNDED');
 create index payment_attempt_by_reservation on payment_attempt (reservation_id, n);
 create index payment_attempt_by_customer on payment_attempt (customer_id, payment_attempt_id);
 
@@ -174,15 +173,18 @@ create unique index seat_assignment_live on seat_assignment (showtime_id, seat_i
 create index seat_assignment_by_reservation on seat_assignment (reservation_id);
 
 create table ticket (
-    ticket_id      text   not null primary key,
-    reservation_id text   not null references reservation (reservation_id),
-    assignment_id  text   not null references seat_assignment (assignment_id),
-    seat_number    text   not null,
-    code           text   not null,
-    status         text   not null,
-    issued_at      bigint not null,
-    revoked_at     bigint,
-    check_in       text             -- JSON: when, at which gate, under which number of it
+    ticket_id       text   not null primary key,
+    reservation_id  text   not null references reservation (reservation_id),
+    assignment_id   text   not null references seat_assignment (assignment_id),
+    seat_number     text   not null,
+    code            text   not null,
+    audience        text   not null, -- for whom it was bought
+    price           bigint not null, -- for how much; those of all tickets make up the amount
+    status          text   not null,
+    issued_at       bigint not null,
+    revoked_at      bigint,
+    cancellation_id text,            -- in whose set it is; null when given for another seat
+    check_in        text             -- JSON: when, at which gate, under which number of it
 );
 create unique index ticket_code on ticket (code);
 create unique index ticket_live on ticket (assignment_id)
@@ -194,7 +196,9 @@ create table cancellation (
     reservation_id     text   not null references reservation (reservation_id),
     reason             text   not null,
     actor              text   not null,
+    scope              text   not null, -- the tickets of a part are those that name it
     percent            bigint not null, -- frozen when accepted
+    price              bigint not null, -- what was to be paid for that which is undone
     amount             bigint not null, -- frozen when accepted
     state              text   not null,
     requested_at       bigint not null,

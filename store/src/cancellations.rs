@@ -4,23 +4,28 @@ use crate::audit_entries::Deed;
 use crate::idempotency::{Claim, RequestKey};
 use crate::reservations::Attend;
 use crate::row::{broken, number, time, time_or_null, word};
+use crate::tickets::tickets_in;
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, payments, repeated};
 use domain::audit_entry::facts;
-use domain::cancellation::{Cancellation, Cancelling, OwesUndo};
-use domain::ids::{CancellationId, CustomerId, ReservationId};
+use domain::cancellation::asking::{Ask, Cancelling, Quote};
+use domain::cancellation::{Cancellation, OwesUndo};
+use domain::ids::{AssignmentId, CancellationId, CustomerId, ReservationId, TicketId};
 use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::reservation::Reservation;
+use domain::ticket::Ticket;
 use domain::time::Time;
 use domain::timeline::Event;
-use domain::words::{Actor, ReservationStatus, Role, StaffAction, StatusReason};
+use domain::words::{
+    Actor, ReservationStatus, Role, Scope, StaffAction, StatusReason, TicketStatus,
+};
 use sqlx::any::AnyRow;
 
 macro_rules! cancellation_columns {
     () => {
-        "cancellation_id, reservation_id, reason, actor, percent, amount, state, requested_at, \
-         tickets_revoked_at, seats_freed_at, money_returned_at, attend_at"
+        "cancellation_id, reservation_id, scope, reason, actor, percent, price, amount, state, \
+         requested_at, tickets_revoked_at, seats_freed_at, money_returned_at, attend_at"
     };
 }
 
@@ -33,7 +38,7 @@ impl Store {
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
         let customer = Person { id: owner.clone(), role: Role::Customer };
-        repeated(|| self.try_cancel(&customer, id, key)).await
+        repeated(|| self.try_cancel(&customer, id, None, key)).await
     }
 
     /// T18, T19 by staff, on anybody's behalf.
@@ -43,13 +48,42 @@ impl Store {
         id: &ReservationId,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
-        repeated(|| self.try_cancel(staff, id, key)).await
+        repeated(|| self.try_cancel(staff, id, None, key)).await
+    }
+
+    /// T20: some tickets are given back, by their owner or by staff. All that are left is the same
+    /// as to cancel.
+    pub async fn cancel_tickets(
+        &self,
+        person: &Person,
+        id: &ReservationId,
+        tickets: &[TicketId],
+        key: Option<&RequestKey>,
+    ) -> Result<Decision, StoreError> {
+        repeated(|| self.try_cancel(person, id, Some(tickets), key)).await
+    }
+
+    /// What this person's cancelling these tickets, or all, would give back now; nothing when they
+    /// see no such reservation.
+    pub async fn quote(
+        &self,
+        person: &Person,
+        id: &ReservationId,
+        tickets: Option<&[TicketId]>,
+    ) -> Result<Option<(Result<Quote, Refusal>, Reservation)>, StoreError> {
+        let seen =
+            |row: &Reservation| person.confined_to().is_none_or(|owner| row.customer_id == *owner);
+        let Some(row) = self.reservation(id).await?.filter(seen) else { return Ok(None) };
+        let had = self.tickets(id).await?;
+        let ask = Ask { actor: person.actor(), tickets };
+        Ok(Some((row.quote(self.now(), ask, &had), row)))
     }
 
     async fn try_cancel(
         &self,
         person: &Person,
         id: &ReservationId,
+        wanted: Option<&[TicketId]>,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
         let now = self.now();
@@ -59,7 +93,12 @@ impl Store {
             Err(decision) => return left(tx, decision).await,
         };
         let had = row.status;
-        let held = match row.cancel(now, new_id()?, person.actor()) {
+        let tickets = match row.tickets {
+            TicketStatus::None => Vec::new(),
+            _ => tickets_in(&mut tx, id).await?,
+        };
+        let ask = Ask { actor: person.actor(), tickets: wanted };
+        let held = match row.cancel(now, new_id()?, ask, &tickets) {
             Err(refusal) => return left(tx, Decision::Refused(refusal, Some(row))).await,
             Ok(Cancelling::Already) => return left(tx, Decision::Done(row)).await,
             Ok(Cancelling::Ended(events)) => {
@@ -70,6 +109,13 @@ impl Store {
             Ok(Cancelling::Accepted(cancellation, events)) => {
                 insert_undo(&mut tx, &cancellation).await?;
                 self.record(&mut tx, &mut row, &events, Attend::Now).await?;
+                false
+            }
+            Ok(Cancelling::PartAccepted(cancellation, set, events)) => {
+                insert_cancellation(&mut tx, &cancellation).await?;
+                request_back(&mut tx, &cancellation, &set).await?;
+                // The booking has nothing to do with it.
+                self.record(&mut tx, &mut row, &events, Attend::Later).await?;
                 false
             }
         };
@@ -156,23 +202,45 @@ impl Store {
         }))
     }
 
-    /// Step c: the seats are freed and the capacity is released.
+    /// Step c: the seats of the set are freed and their capacity is released.
     pub async fn free_seats(&self, id: &CancellationId) -> Result<(), StoreError> {
         repeated(|| async {
             let Some(mut undo) = self.lock_undo(id, OwesUndo::Seats).await? else { return Ok(()) };
             let seated = !undo.row.seat_numbers.is_empty();
-            let events = undo.row.free_seats(self.now(), &mut undo.cancellation);
-            self.free_assignments(&mut undo.tx, &undo.row).await?;
+            let (fences, set) = self.seats_of(&mut undo).await?;
+            let events = undo.row.free_seats(self.now(), &mut undo.cancellation, &set);
+            let mut freed = 0;
+            for fence in &fences {
+                freed += self.free_assignment(&mut undo.tx, fence).await?;
+            }
             save_cancellation(&mut undo.tx, &undo.cancellation).await?;
             self.record(&mut undo.tx, &mut undo.row, &events, Attend::Later).await?;
             if seated {
-                capacity::release_sold(&mut undo.tx, &undo.row).await?;
+                capacity::release_sold(&mut undo.tx, &undo.row, freed).await?;
             } else {
                 capacity::release_held(&mut undo.tx, &undo.row).await?;
             }
             self.commit(undo.tx, &undo.row).await
         })
         .await
+    }
+
+    /// The fences of an undo's seats; of a part also its tickets.
+    async fn seats_of(
+        &self,
+        undo: &mut Undo,
+    ) -> Result<(Vec<AssignmentId>, Vec<Ticket>), StoreError> {
+        match undo.cancellation.scope {
+            Scope::Whole => {
+                let live = self.live_seats(&mut undo.tx, &undo.row.id).await?;
+                Ok((live.into_iter().map(|seat| seat.assignment_id).collect(), Vec::new()))
+            }
+            Scope::Part => {
+                let mut set = tickets_in(&mut undo.tx, &undo.row.id).await?;
+                set.retain(|ticket| ticket.cancellation_id.as_ref() == Some(&undo.cancellation.id));
+                Ok((set.iter().map(|ticket| ticket.assignment_id.clone()).collect(), set))
+            }
+        }
     }
 
     /// Step e: the undo is complete (T21).
@@ -240,29 +308,55 @@ fn new_id() -> Result<CancellationId, StoreError> {
     CancellationId::parse(fresh::id('c')).map_err(|why| broken("cancellation_id", why))
 }
 
-/// The new cancellation's row, and its tickets marked: from here scans refuse them.
+/// The new cancellation's row, and all tickets marked: from here scans refuse them.
 async fn insert_undo(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
+    insert_cancellation(tx, new).await?;
     sqlx::query(
-        "insert into cancellation (cancellation_id, reservation_id, reason, actor, percent, \
-         amount, state, requested_at, attend_at, wakes) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
+        "update ticket set status = 'CANCEL_REQUESTED', cancellation_id = $2 \
+         where reservation_id = $1 and status = 'ISSUED'",
+    )
+    .bind(new.reservation_id.as_str())
+    .bind(new.id.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// All tickets of a part are marked, or none.
+async fn request_back(tx: &mut Tx, new: &Cancellation, set: &[TicketId]) -> Result<(), StoreError> {
+    for ticket in set {
+        let marked = sqlx::query(
+            "update ticket set status = 'CANCEL_REQUESTED', cancellation_id = $2 \
+             where ticket_id = $1 and status = 'ISSUED'",
+        )
+        .bind(ticket.as_str())
+        .bind(new.id.as_str())
+        .execute(&mut **tx)
+        .await?;
+        if marked.rows_affected() == 0 {
+            return Err(StoreError::Stale(new.reservation_id.to_string()));
+        }
+    }
+    Ok(())
+}
+
+async fn insert_cancellation(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into cancellation (cancellation_id, reservation_id, scope, reason, actor, percent, \
+         price, amount, state, requested_at, attend_at, wakes) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)",
     )
     .bind(new.id.as_str())
     .bind(new.reservation_id.as_str())
+    .bind(new.scope.as_str())
     .bind(new.reason.as_str())
     .bind(new.actor.as_str())
     .bind(i64::from(new.percent.get()))
+    .bind(new.price.get())
     .bind(new.amount.get())
     .bind(new.state.as_str())
     .bind(new.requested_at.as_millis())
     .bind(new.attend_at.map(Time::as_millis))
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
-        "update ticket set status = 'CANCEL_REQUESTED' \
-         where reservation_id = $1 and status = 'ISSUED'",
-    )
-    .bind(new.reservation_id.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -271,7 +365,7 @@ async fn insert_undo(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> 
 pub(crate) async fn save_cancellation(tx: &mut Tx, row: &Cancellation) -> Result<(), StoreError> {
     sqlx::query(
         "update cancellation set state = $2, tickets_revoked_at = $3, seats_freed_at = $4, \
-         money_returned_at = $5, attend_at = $6, wakes = 0 where cancellation_id = $1",
+         money_returned_at = $5, attend_at = $6, percent = $7, amount = $8, wakes = 0 where cancellation_id = $1",
     )
     .bind(row.id.as_str())
     .bind(row.state.as_str())
@@ -279,6 +373,8 @@ pub(crate) async fn save_cancellation(tx: &mut Tx, row: &Cancellation) -> Result
     .bind(row.seats_freed_at.map(Time::as_millis))
     .bind(row.money_returned_at.map(Time::as_millis))
     .bind(row.attend_at.map(Time::as_millis))
+    .bind(i64::from(row.percent.get()))
+    .bind(row.amount.get())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -303,9 +399,11 @@ pub(crate) fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
     Ok(Cancellation {
         id: word(row, "cancellation_id")?,
         reservation_id: word(row, "reservation_id")?,
+        scope: word(row, "scope")?,
         reason: word(row, "reason")?,
         actor: word(row, "actor")?,
         percent: number(row, "percent")?,
+        price: number(row, "price")?,
         amount: number(row, "amount")?,
         state: word(row, "state")?,
         requested_at: time(row, "requested_at")?,

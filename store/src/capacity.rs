@@ -23,7 +23,7 @@ pub(crate) async fn claim(tx: &mut Tx, row: &Reservation) -> Result<bool, StoreE
         "update capacity_pool set held = held + $3 \
          where showtime_id = $1 and grade = $2 and open = 1 and held + sold + $3 <= sellable",
     );
-    Ok(changed(tx, row, claimed).await? == 1)
+    Ok(changed(tx, row, claimed, i64::from(row.party.size())).await? == 1)
 }
 
 /// HELD → SOLD: the seats are assigned.
@@ -37,14 +37,23 @@ pub(crate) async fn release_held(tx: &mut Tx, row: &Reservation) -> Result<(), S
         .await
 }
 
-/// SOLD → RELEASED.
-pub(crate) async fn release_sold(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
-    one(tx, row, "update capacity_pool set sold = sold - $3 where showtime_id = $1 and grade = $2")
-        .await
+/// SOLD → RELEASED, for so many of its seats.
+pub(crate) async fn release_sold(
+    tx: &mut Tx,
+    row: &Reservation,
+    seats: u64,
+) -> Result<(), StoreError> {
+    let sql = "update capacity_pool set sold = sold - $3 where showtime_id = $1 and grade = $2";
+    let seats = i64::try_from(seats).expect("few seats");
+    is_one(row, changed(tx, row, sqlx::query(sql), seats).await?)
 }
 
 async fn one(tx: &mut Tx, row: &Reservation, sql: &'static str) -> Result<(), StoreError> {
-    match changed(tx, row, sqlx::query(sql)).await? {
+    is_one(row, changed(tx, row, sqlx::query(sql), i64::from(row.party.size())).await?)
+}
+
+fn is_one(row: &Reservation, pools: u64) -> Result<(), StoreError> {
+    match pools {
         1 => Ok(()),
         _ => Err(StoreError::Broken(format!("no pool for reservation {}", row.id))),
     }
@@ -54,11 +63,12 @@ async fn changed<'q>(
     tx: &mut Tx,
     row: &'q Reservation,
     query: sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>,
+    places: i64,
 ) -> Result<u64, StoreError> {
     let done = query
         .bind(row.showtime.showtime_id.as_str())
         .bind(row.grade.as_str())
-        .bind(i64::from(row.party.size()))
+        .bind(places)
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected())

@@ -2,7 +2,7 @@
 //! Money). One call without an answer per reservation at most.
 
 use crate::cancellations::{cancellation_in, open_undo, save_cancellation};
-use crate::payments::{Settled, attempt_in, save_attempt};
+use crate::payments::{attempt_in, save_attempt};
 use crate::reservations::Attend;
 use crate::row::{broken, json, time, to_json, word, word_or_null};
 use crate::writer::{Tx, left};
@@ -79,10 +79,11 @@ impl Store {
             (Operation::Void | Operation::Refund, Some(id)) => {
                 let undo = cancellation_in(tx, id).await?;
                 if undo.owes(row) != OwesUndo::Money {
-                    // Refused for good before: it waits for staff.
+                    // A ticket of its set lives, or it was refused for good and waits for staff.
                     return Ok(None);
                 }
-                (Some(id.clone()), undo.amount)
+                let all = operation == Operation::Void;
+                (Some(id.clone()), if all { attempt.amount } else { undo.amount })
             }
             _ => (None, attempt.amount),
         };
@@ -126,11 +127,7 @@ impl Store {
                 self.returned(&mut tx, &mut row, call.operation, answer).await?
             }
         };
-        let settled = Settled {
-            attempt_id: &call.attempt_id,
-            cancellation_id: call.cancellation_id.as_ref(),
-        };
-        save_attempt(&mut tx, &row, settled, answer, now).await?;
+        save_attempt(&mut tx, &row, &call.attempt_id, answer, now).await?;
         self.record(&mut tx, &mut row, &events, Attend::Later).await?;
         if had == Capacity::Held && row.capacity == Capacity::Released {
             capacity::release_held(&mut tx, &row).await?;
@@ -161,8 +158,7 @@ impl Store {
         }
         let had = row.capacity;
         let events = self.approved(&mut tx, &mut row, answer).await?;
-        let settled = Settled { attempt_id, cancellation_id: None };
-        save_attempt(&mut tx, &row, settled, answer, self.now()).await?;
+        save_attempt(&mut tx, &row, attempt_id, answer, self.now()).await?;
         self.record(&mut tx, &mut row, &events, Attend::Later).await?;
         if had == Capacity::Held && row.capacity == Capacity::Released {
             capacity::release_held(&mut tx, &row).await?;

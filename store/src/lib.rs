@@ -20,6 +20,7 @@ pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;
 pub mod check_ins;
+pub mod exchanges;
 pub mod gateway_calls;
 pub mod idempotency;
 pub mod mypage;

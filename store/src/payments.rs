@@ -2,13 +2,14 @@
 
 use crate::idempotency::RequestKey;
 use crate::reservations::Attend;
-use crate::row::{broken, int, number, time_or_null, word, word_or_null};
+use crate::row::{broken, int, number, time, time_or_null, word, word_or_null};
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, repeated};
-use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
-use domain::payment::{Answer, Authorization, Payment, PaymentAttempt};
+use domain::ids::{CustomerId, PaymentAttemptId, ReservationId};
+use domain::payment::{Answer, Authorization, Payment, PaymentAttempt, Refund};
 use domain::reservation::{Pay, Reservation};
 use domain::time::Time;
+use domain::won::Won;
 use domain::words::{Actor, AttemptStatus};
 use sqlx::any::AnyRow;
 
@@ -23,7 +24,7 @@ pub struct PayCommand {
 macro_rules! attempt_columns {
     () => {
         "payment_attempt_id, reservation_id, n, method, amount, payer_grant, status, approved_at, \
-         approval_ends_at, captured_at, refunded, refunded_at, cancellation_id"
+         approval_ends_at, captured_at, refunded"
     };
 }
 
@@ -106,7 +107,7 @@ impl Store {
         before: Option<&PaymentAttemptId>,
         limit: i64,
     ) -> Result<Vec<Payment>, StoreError> {
-        sqlx::query(concat!(
+        let found = sqlx::query(concat!(
             "select ",
             attempt_columns!(),
             " from payment_attempt where customer_id = $1 \
@@ -119,10 +120,12 @@ impl Store {
         .bind(before.map(|id| id.as_str().to_owned()))
         .bind(limit)
         .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(payment)
-        .collect()
+        .await?;
+        let mut payments = Vec::new();
+        for row in &found {
+            payments.push(self.with_refunds(attempt(row)?).await?);
+        }
+        Ok(payments)
     }
 
     pub async fn payment(
@@ -130,7 +133,7 @@ impl Store {
         owner: &CustomerId,
         id: &PaymentAttemptId,
     ) -> Result<Option<Payment>, StoreError> {
-        sqlx::query(concat!(
+        let found = sqlx::query(concat!(
             "select ",
             attempt_columns!(),
             " from payment_attempt where payment_attempt_id = $1 and customer_id = $2"
@@ -138,9 +141,37 @@ impl Store {
         .bind(id.as_str())
         .bind(owner.as_str())
         .fetch_optional(self.readers())
+        .await?;
+        match found {
+            Some(row) => Ok(Some(self.with_refunds(attempt(&row)?).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Each cancellation of its reservation that has given money back gave back this attempt's: one
+    /// at most was captured.
+    async fn with_refunds(&self, attempt: PaymentAttempt) -> Result<Payment, StoreError> {
+        if attempt.refunded == Won::ZERO {
+            return Ok(Payment { attempt, refunds: Vec::new() });
+        }
+        let refunds = sqlx::query(
+            "select cancellation_id, amount, money_returned_at from cancellation \
+             where reservation_id = $1 and money_returned_at is not null \
+             order by money_returned_at, cancellation_id",
+        )
+        .bind(attempt.reservation_id.as_str())
+        .fetch_all(self.readers())
         .await?
-        .map(|row| payment(&row))
-        .transpose()
+        .iter()
+        .map(|row| {
+            Ok(Refund {
+                cancellation_id: word(row, "cancellation_id")?,
+                amount: number(row, "amount")?,
+                at: time(row, "money_returned_at")?,
+            })
+        })
+        .collect::<Result<_, StoreError>>()?;
+        Ok(Payment { attempt, refunds })
     }
 }
 
@@ -156,21 +187,14 @@ pub(crate) async fn attempt_in(
     .bind(id.as_str())
     .fetch_one(&mut **tx)
     .await?;
-    Ok(payment(&found)?.attempt)
-}
-
-/// The attempt that an answer is about, and the undo that asked.
-#[derive(Clone, Copy)]
-pub(crate) struct Settled<'a> {
-    pub(crate) attempt_id: &'a PaymentAttemptId,
-    pub(crate) cancellation_id: Option<&'a CancellationId>,
+    attempt(&found)
 }
 
 /// Brings the attempt's own row to what the reservation's row says of it.
 pub(crate) async fn save_attempt(
     tx: &mut Tx,
     row: &Reservation,
-    settled: Settled<'_>,
+    id: &PaymentAttemptId,
     answer: &Answer,
     now: Time,
 ) -> Result<(), StoreError> {
@@ -180,22 +204,18 @@ pub(crate) async fn save_attempt(
         Answer::Done { approval_ends_at } => approval_ends_at.map(Time::as_millis),
         Answer::Refused { .. } | Answer::Lapsed => None,
     };
-    let returned = matches!(attempt.status, AttemptStatus::Voided | AttemptStatus::Refunded);
     sqlx::query(
         "update payment_attempt set status = $2, approved_at = coalesce(approved_at, $3), \
          approval_ends_at = coalesce(approval_ends_at, $4), \
-         captured_at = coalesce(captured_at, $5), refunded = $6, \
-         refunded_at = coalesce(refunded_at, $7), cancellation_id = coalesce(cancellation_id, $8) \
+         captured_at = coalesce(captured_at, $5), refunded = $6 \
          where payment_attempt_id = $1",
     )
-    .bind(settled.attempt_id.as_str())
+    .bind(id.as_str())
     .bind(attempt.status.as_str())
     .bind(at(AttemptStatus::Approved))
     .bind(ends_at)
     .bind(at(AttemptStatus::Captured))
     .bind(row.refunded.get())
-    .bind(returned.then(|| now.as_millis()))
-    .bind(settled.cancellation_id.filter(|_| returned).map(|id| id.as_str().to_owned()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -213,25 +233,21 @@ pub(crate) async fn abandon_attempt(tx: &mut Tx, row: &Reservation) -> Result<()
     Ok(())
 }
 
-pub(crate) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
-    Ok(Payment {
-        attempt: PaymentAttempt {
-            id: word(row, "payment_attempt_id")?,
-            reservation_id: word(row, "reservation_id")?,
-            n: u32::try_from(int(row, "n")?).map_err(|why| broken("n", why))?,
-            method: word(row, "method")?,
-            amount: number(row, "amount")?,
-            authorization: word_or_null(row, "payer_grant")?.map(Authorization),
-            status: word(row, "status")?,
-            approved_at: time_or_null(row, "approved_at")?,
-            approval_ends_at: time_or_null(row, "approval_ends_at")?,
-            captured_at: time_or_null(row, "captured_at")?,
-            refunded: number(row, "refunded")?,
-        },
-        refunded_at: time_or_null(row, "refunded_at")?,
-        cancellation_id: word_or_null(row, "cancellation_id")?,
+pub(crate) fn attempt(row: &AnyRow) -> Result<PaymentAttempt, StoreError> {
+    Ok(PaymentAttempt {
+        id: word(row, "payment_attempt_id")?,
+        reservation_id: word(row, "reservation_id")?,
+        n: u32::try_from(int(row, "n")?).map_err(|why| broken("n", why))?,
+        method: word(row, "method")?,
+        amount: number(row, "amount")?,
+        authorization: word_or_null(row, "payer_grant")?.map(Authorization),
+        status: word(row, "status")?,
+        approved_at: time_or_null(row, "approved_at")?,
+        approval_ends_at: time_or_null(row, "approval_ends_at")?,
+        captured_at: time_or_null(row, "captured_at")?,
+        refunded: number(row, "refunded")?,
     })
 }
 
-/// The columns that [`payment`] reads.
+/// The columns that [`attempt`] reads.
 pub(crate) use attempt_columns;

@@ -181,6 +181,7 @@ fn new_row(id: &ReservationId, new: &NewReservation, amount: Won, now: Time) -> 
         },
         grade: new.grade,
         party: new.party.clone(),
+        prices: showtime.prices.get(&new.grade).cloned().unwrap_or_default(),
         amount,
         status: ReservationStatus::Reserved,
         reason: None,
@@ -213,8 +214,8 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
              theater_name, auditorium_name, starts_at, ends_at, cancel_policy, grade, party, \
              amount, status, capacity, plan, attempts_left, refunded, seat_status, seat_numbers, \
              ticket_status, deadline_at, attend_at, wakes, created_at, updated_at, version, \
-             last_seq) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23) \
+             last_seq, prices) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24) \
              on conflict (code) do nothing",
         )
         .bind(row.id.as_str())
@@ -240,6 +241,7 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
         .bind(row.attend_at.map(Time::as_millis))
         .bind(row.created_at.as_millis())
         .bind(row.last_seq)
+        .bind(to_json(&row.prices))
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {

@@ -43,7 +43,8 @@ enum Claimed {
 }
 
 impl Store {
-    /// T12, T13: the customer chooses seats. The same set again is answered as the first time.
+    /// T12, T13: the customer chooses seats; T17: or others. The same set again is answered as the
+    /// first time.
     pub async fn select_seats(
         &self,
         owner: &CustomerId,
@@ -57,6 +58,7 @@ impl Store {
         let mut sorted = chosen.to_vec();
         sorted.sort();
         let judged = match row.status {
+            ReservationStatus::Ticketed => return self.change_seats(row, &sorted, key).await,
             ReservationStatus::PaymentApproved => {
                 let map = self.seat_map(&row.showtime.showtime_id).await?;
                 if let Err(refusal) = judge(&views(&map), &row.party, row.grade, &sorted) {
@@ -184,19 +186,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let mut taken = Vec::new();
         for seat in sorted {
-            let inserted = sqlx::query(
-                "insert into seat_assignment (assignment_id, showtime_id, seat_id, \
-                 reservation_id, live, assigned_at) values ($1, $2, $3, $4, 1, $5) \
-                 on conflict do nothing",
-            )
-            .bind(fresh::id('a'))
-            .bind(row.showtime.showtime_id.as_str())
-            .bind(seat.as_str())
-            .bind(row.id.as_str())
-            .bind(self.now().as_millis())
-            .execute(&mut **tx)
-            .await?;
-            if inserted.rows_affected() == 0 {
+            if !self.claim_seat(tx, row, seat).await? {
                 taken.push(seat.clone());
             }
         }
@@ -210,23 +200,44 @@ impl Store {
         Ok(Claimed::All)
     }
 
-    /// Frees by fence: each assignment is named, so a late repeat cannot free a later owner (R16).
-    pub(crate) async fn free_assignments(
+    /// False when somebody else has it.
+    pub(crate) async fn claim_seat(
         &self,
         tx: &mut Tx,
         row: &Reservation,
-    ) -> Result<(), StoreError> {
-        for seat in self.live_seats(tx, &row.id).await? {
-            sqlx::query(
-                "update seat_assignment set live = 0, freed_at = $2 \
-                 where assignment_id = $1 and live = 1",
-            )
-            .bind(seat.assignment_id.as_str())
-            .bind(self.now().as_millis())
-            .execute(&mut **tx)
-            .await?;
-        }
-        Ok(())
+        seat: &SeatId,
+    ) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "insert into seat_assignment (assignment_id, showtime_id, seat_id, \
+             reservation_id, live, assigned_at) values ($1, $2, $3, $4, 1, $5) \
+             on conflict do nothing",
+        )
+        .bind(fresh::id('a'))
+        .bind(row.showtime.showtime_id.as_str())
+        .bind(seat.as_str())
+        .bind(row.id.as_str())
+        .bind(self.now().as_millis())
+        .execute(&mut **tx)
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// Frees by fence: the assignment is named, so a late repeat cannot free a later owner (R16).
+    /// How many were freed: one or none.
+    pub(crate) async fn free_assignment(
+        &self,
+        tx: &mut Tx,
+        fence: &AssignmentId,
+    ) -> Result<u64, StoreError> {
+        let freed = sqlx::query(
+            "update seat_assignment set live = 0, freed_at = $2 \
+             where assignment_id = $1 and live = 1",
+        )
+        .bind(fence.as_str())
+        .bind(self.now().as_millis())
+        .execute(&mut **tx)
+        .await?;
+        Ok(freed.rows_affected())
     }
 
     pub(crate) async fn live_seats(

@@ -2,13 +2,17 @@
 
 use crate::cancellations::save_cancellation;
 use crate::reservations::Attend;
-use crate::row::{broken, json_or_null, text, time, time_or_null, to_json, word};
-use crate::writer::left;
+use crate::row::{
+    broken, json_or_null, number, text, time, time_or_null, to_json, word, word_or_null,
+};
+use crate::seats::AssignedSeat;
+use crate::writer::{Tx, left};
 use crate::{Store, StoreError, fresh, repeated};
 use domain::cancellation::OwesUndo;
 use domain::ids::{CancellationId, ReservationId, TicketId};
-use domain::reservation::Owes;
-use domain::ticket::Ticket;
+use domain::reservation::{Owes, Reservation};
+use domain::ticket::{Ticket, deal};
+use domain::words::Audience;
 use sqlx::any::AnyRow;
 
 /// 80 bits: nobody guesses a code.
@@ -16,8 +20,8 @@ const CODE_CHARACTERS: usize = 16;
 
 macro_rules! ticket_columns {
     () => {
-        "t.ticket_id, t.reservation_id, t.assignment_id, t.seat_number, t.code, t.status, \
-         t.issued_at, t.revoked_at, t.check_in"
+        "t.ticket_id, t.reservation_id, t.assignment_id, t.seat_number, t.code, t.audience, \
+         t.price, t.status, t.issued_at, t.revoked_at, t.cancellation_id, t.check_in"
     };
 }
 
@@ -30,31 +34,49 @@ impl Store {
             if row.owes() != Owes::Tickets {
                 return left(tx, ()).await;
             }
-            let mut issued = Vec::new();
-            for seat in self.live_seats(&mut tx, id).await? {
-                let ticket =
-                    TicketId::parse(fresh::id('t')).map_err(|why| broken("ticket_id", why))?;
-                sqlx::query(
-                    "insert into ticket (ticket_id, reservation_id, assignment_id, seat_number, \
-                     code, status, issued_at, check_in) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-                )
-                .bind(ticket.as_str())
-                .bind(id.as_str())
-                .bind(seat.assignment_id.as_str())
-                .bind(seat.number.as_str())
-                .bind(fresh::code(CODE_CHARACTERS))
-                .bind(row.status_of_new_tickets().as_str())
-                .bind(self.now().as_millis())
-                .bind(row.check_in.as_ref().map(to_json))
-                .execute(&mut *tx)
-                .await?;
-                issued.push((ticket, seat.number));
-            }
+            let seats = self.live_seats(&mut tx, id).await?;
+            let people = row.party.people().collect();
+            let issued = self.issue(&mut tx, &row, people, &seats).await?;
             let events = row.issue_tickets(issued);
             self.record(&mut tx, &mut row, &events, Attend::Later).await?;
             self.commit(tx, &row).await
         })
         .await
+    }
+
+    /// A ticket for each of these people, on the seats that fit them.
+    pub(crate) async fn issue(
+        &self,
+        tx: &mut Tx,
+        row: &Reservation,
+        people: Vec<Audience>,
+        seats: &[AssignedSeat],
+    ) -> Result<Vec<(TicketId, String)>, StoreError> {
+        let mut issued = Vec::new();
+        let people = deal(people, seats.iter().map(|seat| seat.kind));
+        for (seat, audience) in seats.iter().zip(people) {
+            let ticket = TicketId::parse(fresh::id('t')).map_err(|why| broken("ticket_id", why))?;
+            let price = row.prices.get(&audience).ok_or_else(|| broken("prices", audience))?;
+            sqlx::query(
+                "insert into ticket (ticket_id, reservation_id, assignment_id, seat_number, \
+                 code, audience, price, status, issued_at, check_in) \
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            )
+            .bind(ticket.as_str())
+            .bind(row.id.as_str())
+            .bind(seat.assignment_id.as_str())
+            .bind(seat.number.as_str())
+            .bind(fresh::code(CODE_CHARACTERS))
+            .bind(audience.as_str())
+            .bind(price.get())
+            .bind(row.status_of_new_tickets().as_str())
+            .bind(self.now().as_millis())
+            .bind(row.check_in.as_ref().map(to_json))
+            .execute(&mut **tx)
+            .await?;
+            issued.push((ticket, seat.number.clone()));
+        }
+        Ok(issued)
     }
 
     /// Step b of an undo.
@@ -66,10 +88,11 @@ impl Store {
             let found = sqlx::query(
                 "update ticket set status = 'CANCELLED', revoked_at = $2 \
                  where reservation_id = $1 and status = 'CANCEL_REQUESTED' \
-                 returning ticket_id, seat_number",
+                 and cancellation_id = $3 returning ticket_id, seat_number",
             )
             .bind(undo.row.id.as_str())
             .bind(self.now().as_millis())
+            .bind(id.as_str())
             .fetch_all(&mut *undo.tx)
             .await?;
             let mut revoked = Vec::new();
@@ -123,6 +146,19 @@ impl Store {
     }
 }
 
+/// All tickets that a reservation has or had, inside a transaction that has locked it.
+pub(crate) async fn tickets_in(tx: &mut Tx, id: &ReservationId) -> Result<Vec<Ticket>, StoreError> {
+    let found = sqlx::query(concat!(
+        "select ",
+        ticket_columns!(),
+        " from ticket t where t.reservation_id = $1 order by t.ticket_id"
+    ))
+    .bind(id.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
+    found.iter().map(ticket).collect()
+}
+
 pub(crate) fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
     Ok(Ticket {
         id: word(row, "ticket_id")?,
@@ -130,10 +166,13 @@ pub(crate) fn ticket(row: &AnyRow) -> Result<Ticket, StoreError> {
         assignment_id: word(row, "assignment_id")?,
         seat_number: text(row, "seat_number")?,
         code: text(row, "code")?,
+        audience: word(row, "audience")?,
+        price: number(row, "price")?,
         status: word(row, "status")?,
         issued_at: time(row, "issued_at")?,
         revoked_at: time_or_null(row, "revoked_at")?,
         check_in: json_or_null(row, "check_in")?,
+        cancellation_id: word_or_null(row, "cancellation_id")?,
     })
 }
 

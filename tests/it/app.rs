@@ -2,6 +2,7 @@
 
 mod audited;
 mod sights;
+mod soon;
 
 use audited::{InUse, audit};
 use serde_json::{Value, json};

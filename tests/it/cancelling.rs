@@ -3,8 +3,6 @@
 use crate::app::{App, Customer, SOON, id, lasts, shared, text, together, until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -155,7 +153,8 @@ async fn what_has_ended_otherwise_is_not_cancelled() {
     assert_eq!(problem["currentStatus"], "EXPIRED");
 
     // A show is over half an hour after its end.
-    let over = showtime_at(shared().await, -SignedDuration::from_hours(1)).await;
+    let over = SignedDuration::from_mins(10)..-SignedDuration::from_hours(1);
+    let over = shared().await.showtime_in(over, "STANDARD").await;
 
     let seen = customer.reserve_at(&over, 1).await.expect(201);
     customer.pay(&seen).await.expect(201);
@@ -228,7 +227,8 @@ async fn a_refund_whose_answer_is_lost_is_made_once() {
 async fn the_last_minutes_before_the_start_are_too_late_once_there_are_seats() {
     let app = shared().await;
     let customer = app.somebody();
-    let soon = showtime_at(app, SignedDuration::from_hours(2)).await;
+    let soon = SignedDuration::from_mins(10)..SignedDuration::from_hours(2);
+    let soon = app.showtime_in(soon, "STANDARD").await;
     let paid = customer.reserve_at(&soon, 1).await.expect(201);
     customer.pay(&paid).await.expect(201);
     let early = customer.reserve_at(&soon, 1).await.expect(201);
@@ -304,40 +304,4 @@ pub(crate) async fn without_tickets(customer: &Customer) -> Value {
         }
     }
     panic!("the ticket worker does not stop");
-}
-
-/// Puts a showtime on offer that starts in ten minutes and ends in so long. The catalogue has none
-/// like it, and staff who could add one are not served yet: it is written into the store.
-pub(crate) async fn showtime_at(app: &App, ends_in: SignedDuration) -> Value {
-    let like = app.somebody().own_showtime().await;
-    let id = format!("{}-soon", text(&like["id"]));
-    let now = Timestamp::now();
-    let starts_at = (now + SignedDuration::from_mins(10)).as_millisecond();
-    let ends_at = (now + ends_in).as_millisecond();
-    let file = app.data_dir.path().join("marquee.db");
-    // A refused command leaves the writer's turn open until the next command, which this is.
-    app.somebody().reserve(1).await;
-    let options = SqliteConnectOptions::new().filename(file).busy_timeout(SOON);
-    let mut store = options.connect().await.expect("the store's file");
-    sqlx::query(
-        "insert into showtime select $1, movie_id, auditorium_id, $2, $3, sales_open_at, $2, \
-         status, cancel_policy, max_party_size, prices from showtime where showtime_id = $4",
-    )
-    .bind(&id)
-    .bind(starts_at)
-    .bind(ends_at)
-    .bind(text(&like["id"]))
-    .execute(&mut store)
-    .await
-    .expect("a new row");
-    sqlx::query(
-        "insert into capacity_pool select $1, grade, open, sellable, 0, 0 from capacity_pool \
-         where showtime_id = $2",
-    )
-    .bind(&id)
-    .bind(text(&like["id"]))
-    .execute(&mut store)
-    .await
-    .expect("a new row");
-    json!({"id": id})
 }

@@ -2,7 +2,7 @@
 //! after the show it is known who came (T23, T24, R14).
 
 use crate::app::{Answer, App, Customer, SOON, id, shared, text, until};
-use crate::cancelling::{showtime_at, without_tickets};
+use crate::cancelling::without_tickets;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -115,7 +115,8 @@ async fn with_ticketing_down_the_party_comes_in_by_its_code() {
 
 /// Two tickets for a show whose gate is open.
 async fn soon_ticketed(app: &App, customer: &Customer) -> Value {
-    let soon = showtime_at(app, SignedDuration::from_hours(2)).await;
+    let soon = SignedDuration::from_mins(10)..SignedDuration::from_hours(2);
+    let soon = app.showtime_in(soon, "STANDARD").await;
     let reservation = customer.reserve_at(&soon, 2).await.expect(201);
     customer.pay(&reservation).await.expect(201);
     customer.choose_seats(&reservation).await.expect(200);

@@ -38,6 +38,8 @@ mod seats;
 
 mod cancellations;
 mod check_ins;
+mod exchanges;
+mod parts;
 mod undo;
 
 mod attend;

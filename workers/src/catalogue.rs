@@ -190,9 +190,18 @@ fn showtime(film: &Film, auditorium: &Auditorium, start: Start) -> Showtime {
         sales_open_at: midnight(start.day.saturating_sub(SALES_OPEN_DAYS_BEFORE.days())),
         sales_close_at: starts_at,
         status: ShowtimeStatus::OnSale,
-        cancel_policy: CancelPolicy::Standard,
+        cancel_policy: auditorium_policy(auditorium),
         max_party_size: PARTY_SIZE_MAX,
         prices: prices(auditorium, start),
+    }
+}
+
+/// IMAX is sold on the commission's standard terms, premium rooms show previews with guests.
+fn auditorium_policy(auditorium: &Auditorium) -> CancelPolicy {
+    match auditorium.kind {
+        AuditoriumKind::Standard | AuditoriumKind::FourDx => CancelPolicy::Standard,
+        AuditoriumKind::Imax => CancelPolicy::Kftc,
+        AuditoriumKind::Premium => CancelPolicy::Event,
     }
 }
 

@@ -18,7 +18,11 @@ pub(super) fn judge(
     let by = match row.owes() {
         Owes::Payment(_) | Owes::Tickets => Some(soon),
         Owes::Await(until) => Some(until.max(now).plus(PUMP_AFTER_DEADLINE)),
-        Owes::Nothing if row.status == ReservationStatus::Ticketed => Some(row.over_at().max(soon)),
+        Owes::Nothing
+            if row.status == ReservationStatus::Ticketed && row.open_cancellation.is_none() =>
+        {
+            Some(row.over_at().max(soon))
+        }
         Owes::Nothing => None,
     };
     if let Some(by) = by {

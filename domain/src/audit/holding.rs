@@ -1,7 +1,9 @@
 //! I2, I3, I5, I7: what a reservation holds of capacity, seats and tickets fits its status.
 
 use super::{Assignment, Dossier, Findings, Invariant};
+use crate::cancellation::Cancellation;
 use crate::check_in::GATE_OPENS_BEFORE_START;
+use crate::payment::Payment;
 use crate::ticket::Ticket;
 use crate::words::{
     AttemptStatus, Capacity, ReservationStatus, SeatStatus, StatusReason, TicketStatus,
@@ -20,14 +22,7 @@ fn live_seats(dossier: &Dossier) -> impl Iterator<Item = &Assignment> {
 }
 
 fn live_tickets(dossier: &Dossier) -> impl Iterator<Item = &Ticket> {
-    dossier.tickets.iter().filter(|ticket| is_live(ticket))
-}
-
-fn is_live(ticket: &Ticket) -> bool {
-    match ticket.status {
-        TicketStatus::Issued | TicketStatus::Used | TicketStatus::CancelRequested => true,
-        TicketStatus::None | TicketStatus::Cancelled | TicketStatus::NoShow => false,
-    }
+    dossier.tickets.iter().filter(|ticket| ticket.is_live())
 }
 
 /// What a ticket is after the show (T24).
@@ -69,7 +64,7 @@ fn seats(dossier: &Dossier, findings: &mut Findings<'_>) {
     let Dossier { row, payments, .. } = dossier;
     let live = live_seats(dossier).count();
     let size = usize::try_from(row.party.size()).expect("a party is small");
-    let captured = payments.iter().any(|p| p.attempt.status == AttemptStatus::Captured);
+    let captured = payments.iter().any(is_captured);
     let seated = matches!(
         row.status,
         ReservationStatus::SeatSelected
@@ -105,9 +100,7 @@ fn seats(dossier: &Dossier, findings: &mut Findings<'_>) {
 
 fn tickets(dossier: &Dossier, findings: &mut Findings<'_>) {
     let row = &dossier.row;
-    let paid = dossier.payments.iter().any(|p| {
-        matches!(p.attempt.status, AttemptStatus::Captured | AttemptStatus::PartiallyRefunded)
-    });
+    let paid = dossier.payments.iter().any(is_captured);
     let live = live_tickets(dossier).count();
     for ticket in live_tickets(dossier) {
         let seated = live_seats(dossier).any(|seat| seat.id == ticket.assignment_id);
@@ -118,20 +111,20 @@ fn tickets(dossier: &Dossier, findings: &mut Findings<'_>) {
             format!("ticket {} is {} without money", ticket.id, ticket.status)
         });
         let marked = ticket.status == TicketStatus::CancelRequested;
-        findings.must(
-            marked == (row.status == ReservationStatus::Cancelling),
-            Invariant::I5,
-            || format!("is {} and its ticket {} is {}", row.status, ticket.id, ticket.status),
-        );
+        let undo = undo_of(dossier, ticket);
+        findings.must(marked == undo.is_some_and(Cancellation::is_open), Invariant::I5, || {
+            format!("is {} and its ticket {} is {}", row.status, ticket.id, ticket.status)
+        });
     }
     let has_one = |tickets: fn(&Ticket) -> bool| {
         let of = |seat: &Assignment| {
             let standing = dossier.tickets.iter().filter(|t| t.assignment_id == seat.id);
-            standing.filter(|ticket| tickets(ticket)).count() == 1
+            let one = standing.filter(|ticket| tickets(ticket)).count() == 1;
+            one || is_being_freed(dossier, seat)
         };
         live_seats(dossier).all(of)
     };
-    let each = has_one(is_live);
+    let each = has_one(Ticket::is_live);
     let is_any_used = dossier.tickets.iter().any(|t| t.status == TicketStatus::Used);
     let used_or = |other| if is_any_used { TicketStatus::Used } else { other };
     let (fits, meant) = match row.status {
@@ -182,6 +175,23 @@ fn check_ins(dossier: &Dossier, findings: &mut Findings<'_>) {
             format!("is {} and came in at {:?}", row.status, check_in.at)
         });
     }
+}
+
+/// The ticket of this seat has been revoked by an undo that has not come to its seats yet.
+fn is_being_freed(dossier: &Dossier, seat: &Assignment) -> bool {
+    let revoked = |ticket: &&Ticket| {
+        ticket.assignment_id == seat.id && ticket.status == TicketStatus::Cancelled
+    };
+    let undo = dossier.tickets.iter().find(revoked).and_then(|ticket| undo_of(dossier, ticket));
+    undo.is_some_and(|undo| undo.is_open() && undo.seats_freed_at.is_none())
+}
+
+fn undo_of<'a>(dossier: &'a Dossier, ticket: &Ticket) -> Option<&'a Cancellation> {
+    dossier.cancellations.iter().find(|undo| Some(&undo.id) == ticket.cancellation_id.as_ref())
+}
+
+fn is_captured(payment: &Payment) -> bool {
+    matches!(payment.attempt.status, AttemptStatus::Captured | AttemptStatus::PartiallyRefunded)
 }
 
 /// I7, but for the money.

@@ -1,6 +1,7 @@
 //! I4, I6, I7, I8 against the gateway's own ledger, the second witness.
 
 use super::money::to_keep;
+use super::undo::before;
 use super::{CallRecord, Dossier, Findings, Invariant, LedgerEntry};
 use crate::ids::PaymentAttemptId;
 use crate::words::{Operation, ReservationStatus};
@@ -125,7 +126,9 @@ fn tickets_come_first(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut
         entry.done && matches!(entry.operation, Operation::Void | Operation::Refund)
     });
     for entry in returns {
-        for ticket in &dossier.tickets {
+        let call = dossier.calls.iter().map(|record| &record.call).find(|c| c.key == entry.key);
+        let undo = call.and_then(|call| call.cancellation_id.as_ref());
+        for ticket in before(dossier, undo) {
             let revoked = ticket.revoked_at.is_some_and(|at| at <= entry.at);
             findings.must(revoked, Invariant::I6, || {
                 format!("the ledger has {} before ticket {} was revoked", entry.key, ticket.id)

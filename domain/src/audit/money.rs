@@ -1,10 +1,11 @@
 //! I4, I7, I8: attempts, calls and the row tell one story of the money.
 
 use super::{CallRecord, Dossier, Findings, Invariant};
+use crate::cancellation::Cancellation;
 use crate::ids::PaymentAttemptId;
 use crate::payment::{GatewayCall, Payment};
 use crate::won::Won;
-use crate::words::{AttemptStatus, CallState, Operation, ReservationStatus};
+use crate::words::{AttemptStatus, CallState, Operation, ReservationStatus, Scope, TicketStatus};
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     one_of_each(dossier, findings);
@@ -14,6 +15,7 @@ pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     for record in &dossier.calls {
         call(dossier, record, findings);
     }
+    prices(dossier, findings);
     kept(dossier, findings);
 }
 
@@ -44,7 +46,10 @@ fn one_of_each(Dossier { row, payments, calls, .. }: &Dossier, findings: &mut Fi
 pub(super) fn is_live(payment: &Payment) -> bool {
     matches!(
         payment.attempt.status,
-        AttemptStatus::Pending | AttemptStatus::Approved | AttemptStatus::Captured
+        AttemptStatus::Pending
+            | AttemptStatus::Approved
+            | AttemptStatus::Captured
+            | AttemptStatus::PartiallyRefunded
     )
 }
 
@@ -82,6 +87,11 @@ fn attempt(dossier: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
     findings.must(attempt.captured_at.is_some() == captured, Invariant::I4, || {
         format!("attempt {} was captured at {:?}", attempt.id, attempt.captured_at)
     });
+    let all_returned =
+        attempt.status != AttemptStatus::Refunded || attempt.refunded == attempt.amount;
+    findings.must(all_returned, Invariant::I4, || {
+        format!("attempt {} is REFUNDED, but for {:?}", attempt.id, attempt.refunded)
+    });
     let returned = mine().filter(|r| r.call.operation == Operation::Refund && r.is_done());
     let returned: i64 = returned.map(|record| record.call.body.amount.get()).sum();
     findings.must(attempt.refunded.get() == returned, Invariant::I4, || {
@@ -113,6 +123,7 @@ fn call(dossier: &Dossier, record: &CallRecord, findings: &mut Findings<'_>) {
     });
     let undo = dossier.cancellations.iter().find(|c| Some(&c.id) == undo);
     let amount = match call.operation {
+        // A fee is kept only from captured money, so a void is of all.
         Operation::Approve | Operation::Capture | Operation::Void => Some(dossier.row.amount),
         Operation::Refund => undo.map(|undo| undo.amount),
     };
@@ -138,7 +149,9 @@ fn kept(dossier: &Dossier, findings: &mut Findings<'_>) {
         format!("is {}, captured {captured}, refunded {refunded}, to keep {kept}", row.status)
     });
     if matches!(row.status, ReservationStatus::Cancelled | ReservationStatus::Expired) {
-        for payment in payments.iter().filter(|payment| is_live(payment)) {
+        let left =
+            |p: &&Payment| is_live(p) && p.attempt.status != AttemptStatus::PartiallyRefunded;
+        for payment in payments.iter().filter(left) {
             let attempt = &payment.attempt;
             findings.add(Invariant::I7, format!("attempt {} is {}", attempt.id, attempt.status));
         }
@@ -147,14 +160,20 @@ fn kept(dossier: &Dossier, findings: &mut Findings<'_>) {
 
 /// What of captured money is to be kept, in won; nothing while that is not settled.
 pub(super) fn to_keep(dossier: &Dossier, captured: i64) -> Option<i64> {
+    let undone = |part: fn(&Cancellation) -> Won| {
+        let done = dossier.cancellations.iter().filter(|undo| undo.money_returned_at.is_some());
+        done.map(|undo| part(undo).get()).sum::<i64>()
+    };
     match dossier.row.status {
+        // The price of what is had, and the fees of parts; a part that is under way is not settled.
         ReservationStatus::Ticketed | ReservationStatus::Completed => {
-            Some(dossier.row.amount.get())
+            let settled = dossier.cancellations.iter().all(|undo| undo.money_returned_at.is_some());
+            let fees = undone(|undo| undo.price) - undone(|undo| undo.amount);
+            settled.then(|| worth(dossier) + fees)
         }
         // A fee is kept only from captured money.
         ReservationStatus::Cancelled | ReservationStatus::Expired => {
-            let returned: Won = dossier.cancellations.last().map_or(Won::ZERO, |undo| undo.amount);
-            Some(if captured > 0 { captured - returned.get() } else { 0 })
+            Some(if captured > 0 { captured - undone(|undo| undo.amount) } else { 0 })
         }
         ReservationStatus::Reserved
         | ReservationStatus::PaymentPending
@@ -163,4 +182,26 @@ pub(super) fn to_keep(dossier: &Dossier, captured: i64) -> Option<i64> {
         | ReservationStatus::SeatSelected
         | ReservationStatus::Cancelling => None,
     }
+}
+
+/// What those who have live seats were to pay: by their tickets, or by the party without them.
+fn worth(Dossier { row, tickets, .. }: &Dossier) -> i64 {
+    if tickets.is_empty() {
+        return row.party.price_by(&row.prices).map_or(0, Won::get);
+    }
+    let gone = |status| matches!(status, TicketStatus::None | TicketStatus::Cancelled);
+    tickets.iter().filter(|ticket| !gone(ticket.status)).map(|ticket| ticket.price.get()).sum()
+}
+
+/// I4: what is left was sold at its prices, and what was cancelled in parts cost the rest.
+fn prices(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let Dossier { row, cancellations, .. } = dossier;
+    let freed = cancellations
+        .iter()
+        .filter(|undo| undo.scope == Scope::Part && undo.seats_freed_at.is_some());
+    let freed: i64 = freed.map(|undo| undo.price.get()).sum();
+    let left = row.party.price_by(&row.prices).map(Won::get);
+    findings.must(left.is_some_and(|left| left + freed == row.amount.get()), Invariant::I4, || {
+        format!("cost {:?}, {left:?} is left and {freed} was cancelled", row.amount)
+    });
 }

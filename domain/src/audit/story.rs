@@ -5,7 +5,7 @@ use super::{CallRecord, Dossier, Findings, Invariant};
 use crate::mypage::MyPage;
 use crate::timeline::Recorded;
 use crate::words::{
-    AttemptStatus, EventType, Operation, ReservationStatus, SeatStatus, TicketStatus,
+    AttemptStatus, EventType, Operation, ReservationStatus, Scope, SeatStatus, TicketStatus,
 };
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
@@ -52,6 +52,8 @@ pub fn may_follow(
     let Some((last, from)) = before else { return (event, to) == (E::Reserved, S::Reserved) };
     let awaits_answer = matches!(from, S::PaymentPending | S::PaymentDeferred);
     let undone = (from, to) == (S::Cancelling, S::Cancelling);
+    // Of some tickets, while the others stay (T20).
+    let undone_in_part = (from, to) == (S::Ticketed, S::Ticketed);
     match event {
         E::Reserved => false,
         E::PaymentRequested => from == S::Reserved && to == S::PaymentPending,
@@ -67,6 +69,7 @@ pub fn may_follow(
         E::PaymentLapsed => (awaits_answer && matches!(to, S::Reserved | S::Expired)) || undone,
         E::PaymentCaptured => (from, to) == (S::SeatSelected, S::SeatSelected) || undone,
         E::SeatAssigned => (from, to) == (S::PaymentApproved, S::SeatSelected),
+        E::SeatChanged => (from, to) == (S::Ticketed, S::Ticketed),
         E::PlanSeatsTaken => (from, to) == (S::PaymentApproved, S::PaymentApproved),
         E::TicketUsed => from == to && matches!(from, S::Ticketed | S::SeatSelected),
         E::TicketIssued => matches!(from, S::SeatSelected | S::Ticketed) && to == S::Ticketed,
@@ -77,14 +80,22 @@ pub fn may_follow(
                         || matches!(last, E::PaymentApproved | E::PaymentDeclined))
             }
             S::Cancelled => from == S::Reserved || from == S::PaymentApproved || awaits_answer,
+            S::Ticketed => from == S::Ticketed,
             _ => false,
         },
-        E::PaymentCancellationRequested => undone && last == E::CancellationRequested,
-        E::SeatCancellationRequested => {
-            undone && matches!(last, E::PaymentCancellationRequested | E::CancellationRequested)
+        E::PaymentCancellationRequested => {
+            (undone || undone_in_part) && last == E::CancellationRequested
         }
-        E::TicketCancellationRequested => undone && last == E::SeatCancellationRequested,
-        E::TicketCancelled | E::SeatCancelled | E::PaymentCancelled | E::RefundDelayed => undone,
+        E::SeatCancellationRequested => {
+            (undone && matches!(last, E::PaymentCancellationRequested | E::CancellationRequested))
+                || (undone_in_part && last == E::PaymentCancellationRequested)
+        }
+        E::TicketCancellationRequested => {
+            (undone || undone_in_part) && last == E::SeatCancellationRequested
+        }
+        E::TicketCancelled | E::SeatCancelled | E::PaymentCancelled | E::RefundDelayed => {
+            undone || (undone_in_part && !matches!(last, E::TicketIssued | E::SeatChanged))
+        }
         E::ReservationCancelled => {
             to == S::Cancelled
                 && (from == S::Cancelling || (last, from) == (E::CancellationRequested, to))
@@ -107,7 +118,10 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         calls.iter().filter(|c| operations.contains(&c.call.operation) && fits(c)).count()
     };
     use Operation::{Approve, Capture, Refund, Void};
+    let exchanged = tickets.iter().filter(|ticket| ticket.was_exchanged()).count();
     let revoked = tickets.iter().filter(|t| t.status == TicketStatus::Cancelled).count();
+    let parts = || cancellations.iter().filter(|undo| undo.scope == Scope::Part);
+    let parts_freed = parts().filter(|undo| undo.seats_freed_at.is_some()).count();
     let ended_at_once = row.status == ReservationStatus::Cancelled && cancellations.is_empty();
     let is = |status| usize::from(row.status == status);
     let seats_asked = matches!(row.seats, SeatStatus::CancelRequested | SeatStatus::Cancelled);
@@ -126,13 +140,14 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         (EventType::PaymentLapsed, lapsed),
         (EventType::PaymentCaptured, answers(&[Capture], CallRecord::is_done)),
         (EventType::SeatAssigned, usize::from(!seats.is_empty())),
-        (EventType::TicketIssued, tickets.len()),
+        // One who changes seats is given a ticket for a ticket, and that is told by the change.
+        (EventType::TicketIssued, tickets.len() - exchanged),
         (EventType::CancellationRequested, cancellations.len() + usize::from(ended_at_once)),
-        (EventType::SeatCancellationRequested, usize::from(seats_asked)),
-        (EventType::TicketCancellationRequested, usize::from(tickets_asked)),
+        (EventType::SeatCancellationRequested, parts().count() + usize::from(seats_asked)),
+        (EventType::TicketCancellationRequested, parts().count() + usize::from(tickets_asked)),
         (EventType::TicketUsed, check_ins(dossier)),
-        (EventType::TicketCancelled, revoked),
-        (EventType::SeatCancelled, usize::from(row.seats == SeatStatus::Cancelled)),
+        (EventType::TicketCancelled, revoked - exchanged),
+        (EventType::SeatCancelled, parts_freed + usize::from(row.seats == SeatStatus::Cancelled)),
         (EventType::PaymentCancelled, answers(&[Void, Refund], CallRecord::is_done)),
         (EventType::RefundDelayed, answers(&[Void, Refund], CallRecord::is_refused)),
         (EventType::ReservationCancelled, is(ReservationStatus::Cancelled)),
@@ -145,6 +160,18 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
             format!("{kind} is told {told} times and happened {times} times")
         });
     }
+    changes(dossier, findings);
+}
+
+/// Tickets are given for others when seats are changed, and only then.
+fn changes(Dossier { events, tickets, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let told = || events.iter().filter(|event| event.kind == EventType::SeatChanged);
+    let left: Vec<_> = told().flat_map(|event| &event.detail.old_seat_numbers).collect();
+    let exchanged: Vec<_> = tickets.iter().filter(|ticket| ticket.was_exchanged()).collect();
+    let each = exchanged.iter().all(|ticket| left.contains(&&ticket.seat_number));
+    findings.must(each && told().count() <= exchanged.len(), Invariant::I10, || {
+        format!("{} tickets were given for others, and {left:?} was left", exchanged.len())
+    });
 }
 
 /// A party that came in by its code did so once, whatever tickets it has got since.

@@ -3,17 +3,19 @@
 
 use super::{Dossier, Findings, Invariant};
 use crate::cancellation::Cancellation;
+use crate::cancellation::window::{Window, window_at};
+use crate::ids::CancellationId;
+use crate::ticket::Ticket;
+use crate::won::Percent;
 use crate::words::{
-    AttemptStatus, CancellationState, EventType, Operation, ReservationStatus, TicketStatus,
+    AttemptStatus, CancellationState, EventType, Operation, ReservationStatus, Scope, StatusReason,
+    TicketStatus,
 };
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     one_open(dossier, findings);
     for undo in &dossier.cancellations {
-        let amount = dossier.row.amount.percent_rounded_up(undo.percent);
-        findings.must(undo.amount == amount, Invariant::I4, || {
-            format!("cancellation {} returns {:?}, not {amount:?}", undo.id, undo.amount)
-        });
+        share(dossier, undo, findings);
         if undo.state == CancellationState::Done {
             complete(dossier, undo, findings);
         }
@@ -29,16 +31,66 @@ fn one_open(Dossier { row, cancellations, .. }: &Dossier, findings: &mut Finding
     findings.must(open == said, Invariant::I8, || {
         format!("open cancellations are {open:?}, the row says {said:?}")
     });
-    let undone = row.status == ReservationStatus::Cancelling;
-    findings.must(undone == row.open_cancellation.is_some(), Invariant::I8, || {
-        format!("is {}, its open cancellation is {:?}", row.status, row.open_cancellation)
+    let scopes = cancellations.iter().filter(|undo| undo.state != CancellationState::Done);
+    let scopes: Vec<Scope> = scopes.map(|undo| undo.scope).collect();
+    let fits = match row.status {
+        ReservationStatus::Cancelling => scopes == [Scope::Whole],
+        ReservationStatus::Ticketed => !scopes.contains(&Scope::Whole),
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentPending
+        | ReservationStatus::PaymentDeferred
+        | ReservationStatus::PaymentApproved
+        | ReservationStatus::SeatSelected
+        | ReservationStatus::Cancelled
+        | ReservationStatus::Expired
+        | ReservationStatus::Completed => scopes.is_empty(),
+    };
+    findings.must(fits, Invariant::I8, || {
+        format!("is {}, its open cancellations are {scopes:?}", row.status)
+    });
+}
+
+/// The tickets of an undo.
+pub(super) fn set_of<'a>(
+    dossier: &'a Dossier,
+    undo: &'a Cancellation,
+) -> impl Iterator<Item = &'a Ticket> {
+    let in_set = |ticket: &&Ticket| ticket.cancellation_id.as_ref() == Some(&undo.id);
+    dossier.tickets.iter().filter(in_set)
+}
+
+/// I4: what is given back is the agreed share of what its tickets cost; of a whole, all that was
+/// left.
+fn share(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
+    let Dossier { row, cancellations, .. } = dossier;
+    let amount = undo.price.percent_rounded_up(undo.percent);
+    findings.must(undo.amount == amount, Invariant::I4, || {
+        format!("cancellation {} returns {:?}, not {amount:?}", undo.id, undo.amount)
+    });
+    let parts = cancellations.iter().filter(|part| part.scope == Scope::Part);
+    let parts: i64 = parts.map(|part| part.price.get()).sum();
+    let price = match undo.scope {
+        Scope::Whole => row.amount.get() - parts,
+        Scope::Part => set_of(dossier, undo).map(|ticket| ticket.price.get()).sum(),
+    };
+    findings.must(undo.price.get() == price, Invariant::I4, || {
+        format!("cancellation {} is of {:?}, its set cost {price}", undo.id, undo.price)
+    });
+    let wished = matches!(undo.reason, StatusReason::CustomerRequest | StatusReason::StaffRequest);
+    let agreed = match window_at(&row.showtime, undo.actor, undo.requested_at) {
+        Window::Open { percent, .. } if wished => percent,
+        Window::Open { .. } | Window::Closed { .. } => Percent::ALL,
+    };
+    let fits = undo.percent == Percent::ALL || undo.percent == agreed;
+    findings.must(fits, Invariant::I4, || {
+        format!("cancellation {} gives back {:?}, agreed was {agreed:?}", undo.id, undo.percent)
     });
 }
 
 /// I7: nothing is left when it is closed.
 fn complete(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
     let steps = [
-        ("tickets", dossier.tickets.is_empty() || undo.tickets_revoked_at.is_some()),
+        ("tickets", set_of(dossier, undo).count() == 0 || undo.tickets_revoked_at.is_some()),
         ("seats", undo.seats_freed_at.is_some()),
         ("money", !money_was_taken(dossier) || undo.money_returned_at.is_some()),
     ];
@@ -93,6 +145,17 @@ fn told_in_order(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) 
     }
 }
 
+/// The tickets that have to be revoked before this undo's money goes back: its set, or every one.
+pub(super) fn before<'a>(
+    dossier: &'a Dossier,
+    id: Option<&CancellationId>,
+) -> impl Iterator<Item = &'a Ticket> {
+    let undo = dossier.cancellations.iter().find(|undo| Some(&undo.id) == id);
+    let part = undo.filter(|undo| undo.scope == Scope::Part).map(|undo| &undo.id);
+    let of_it = move |ticket: &&Ticket| part.is_none() || ticket.cancellation_id.as_ref() == part;
+    dossier.tickets.iter().filter(of_it)
+}
+
 /// I6: no seat is freed and no void or refund is opened while a ticket lives.
 fn tickets_come_first(dossier: &Dossier, findings: &mut Findings<'_>) {
     for record in &dossier.calls {
@@ -100,7 +163,7 @@ fn tickets_come_first(dossier: &Dossier, findings: &mut Findings<'_>) {
         if !matches!(call.operation, Operation::Void | Operation::Refund) {
             continue;
         }
-        for ticket in &dossier.tickets {
+        for ticket in before(dossier, call.cancellation_id.as_ref()) {
             let revoked = ticket.revoked_at.is_some_and(|at| at <= call.opened_at);
             findings.must(revoked, Invariant::I6, || {
                 format!("{} was opened before ticket {} was revoked", call.key, ticket.id)

@@ -317,10 +317,12 @@ impl Reservation {
     /// Whether this operation may be opened now (design 3, Money, step 2).
     pub fn may_open(&self, operation: Operation) -> bool {
         let attempt = self.attempt.map(|attempt| attempt.status);
-        let no_live_ticket = !matches!(
-            self.tickets,
-            TicketStatus::Issued | TicketStatus::Used | TicketStatus::CancelRequested
-        );
+        // Of a part, only its cancellation knows whether a ticket of the set lives.
+        let no_live_ticket = match self.tickets {
+            TicketStatus::Issued | TicketStatus::Used => self.status == ReservationStatus::Ticketed,
+            TicketStatus::CancelRequested => false,
+            TicketStatus::None | TicketStatus::Cancelled | TicketStatus::NoShow => true,
+        };
         let undoing = self.open_cancellation.is_some() && no_live_ticket;
         self.open_call.is_none()
             && match operation {
@@ -335,7 +337,7 @@ impl Reservation {
                         && attempt == Some(AttemptStatus::Approved)
                 }
                 Operation::Void => undoing && attempt == Some(AttemptStatus::Approved),
-                Operation::Refund => undoing && attempt == Some(AttemptStatus::Captured),
+                Operation::Refund => undoing && self.is_captured(),
             }
     }
 

@@ -6,6 +6,7 @@ mod walk;
 mod words;
 
 use super::*;
+use crate::cancellation::asking::Ask;
 use crate::ids::TicketId;
 use crate::refusal::Refusal;
 use crate::timeline::Event;
@@ -37,6 +38,7 @@ pub(crate) fn reserved(seats: Option<PlanSeats>) -> Reservation {
         },
         grade: Grade::Standard,
         party: Party::parse([(crate::words::Audience::Adult, 2)]).unwrap(),
+        prices: BTreeMap::from([(Audience::Adult, Won::parse(14_000).unwrap())]),
         amount: Won::parse(28_000).unwrap(),
         status: ReservationStatus::Reserved,
         reason: None,
@@ -99,7 +101,8 @@ pub(crate) fn brought_to(status: ReservationStatus, plan: Option<PlanSeats>) -> 
         }
         S::Cancelled => {
             let mut row = from(S::Reserved);
-            row.cancel(NOW, CancellationId::parse("c1").unwrap(), Actor::Customer).unwrap();
+            let all = Ask { actor: Actor::Customer, tickets: None };
+            row.cancel(NOW, CancellationId::parse("c1").unwrap(), all, &[]).unwrap();
             row
         }
         S::Expired => {
@@ -266,8 +269,9 @@ fn what_the_customer_may_do() {
     check(ReservationStatus::PaymentApproved, best(), &cancel, &cancel);
     check(ReservationStatus::PaymentApproved, dropped(), &seats, &seats);
     check(ReservationStatus::SeatSelected, None, &cancel, &[]);
-    check(ReservationStatus::Ticketed, None, &cancel, &[]);
-    check(ReservationStatus::Ticketed, best(), &cancel, &[]);
+    let change = [Action::ChangeSeats, Action::Cancel, Action::CancelTickets];
+    check(ReservationStatus::Ticketed, None, &change, &[]);
+    check(ReservationStatus::Ticketed, best(), &change, &[]);
     check(ReservationStatus::Cancelling, None, &[], &[]);
     check(ReservationStatus::Cancelled, None, &[], &[]);
     check(ReservationStatus::Expired, None, &[], &[]);

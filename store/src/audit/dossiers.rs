@@ -2,7 +2,7 @@
 
 use crate::cancellations::{cancellation, cancellation_columns};
 use crate::gateway_calls::call;
-use crate::payments::{attempt_columns, payment};
+use crate::payments::{attempt, attempt_columns};
 use crate::reservations::{reservation, reservation_columns};
 use crate::row::{int, json, json_or_null, text, time_or_null, word};
 use crate::tickets::{ticket, ticket_columns};
@@ -10,6 +10,7 @@ use crate::timeline::recorded;
 use crate::{Store, StoreError};
 use domain::audit::{Assignment, CallRecord, Dossier, Invariant, Violation};
 use domain::ids::ReservationId;
+use domain::payment::Payment;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use std::collections::BTreeMap;
@@ -177,6 +178,11 @@ const CANCELLATIONS: &str = concat!(
 
 const SHOWN: &str =
     "select reservation_id, document from mypage where reservation_id between $1 and $2";
+
+/// What was refunded is judged by calls and cancellations.
+fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
+    Ok(Payment { attempt: attempt(row)?, refunds: Vec::new() })
+}
 
 fn call_record(row: &AnyRow) -> Result<CallRecord, StoreError> {
     Ok(CallRecord { call: call(row)?, answer: json_or_null(row, "answer")? })

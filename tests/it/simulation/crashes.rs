@@ -2,7 +2,7 @@
 //! nothing had happened, and the gateway's ledger is the same.
 
 use super::calm::Until;
-use super::customers::{Cancels, Intent};
+use super::customers::{Cancels, GivesBack, Intent};
 use super::on_a_runtime;
 use super::stage::{Point, Verdict};
 use super::theater::{BEGINNING, SALES_CLOSE_BEFORE, STARTS_AFTER, folder};
@@ -57,7 +57,8 @@ enum Disturbance {
 
 /// The same customer comes and nothing else differs.
 fn intent(journey: Journey) -> Intent {
-    let cancels = |from| Some(Cancels { from, hesitates: 0, twice: false });
+    let cancels =
+        |from| Some(Cancels { from, hesitates: 0, twice: false, gives_back: GivesBack::All });
     let plan = matches!(journey, Journey::Plan | Journey::CaptureRefused);
     let late = journey == Journey::LateApproval;
     let sales_close = STARTS_AFTER - SALES_CLOSE_BEFORE;
@@ -73,6 +74,7 @@ fn intent(journey: Journey) -> Intent {
         chooses_after: Some(Duration::from_secs(2))
             .filter(|_| !matches!(journey, Journey::CancelledApproved | Journey::SeatTimeOut)),
         insists: false,
+        moves: false,
         cancels: match journey {
             Journey::CancelledBeforePayment => cancels(S::Reserved),
             Journey::CancelledApproved => cancels(S::PaymentApproved),

@@ -5,12 +5,13 @@ use super::gate::Comes;
 use super::shared::{Order, Shared};
 use super::stage::{Point, Queue, Verdict};
 use super::theater::{SALES_CLOSE_BEFORE, STARTS_AFTER, seats_of, showtime_id};
-use domain::ids::{CustomerId, ReservationId, SeatId};
+use domain::ids::{CustomerId, ReservationId, SeatId, TicketId};
 use domain::party::Party;
+use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::reservation::{Pay, Plan, PlanSeats, Reservation};
 use domain::seats::best;
-use domain::words::{Actor, Audience, Grade, Method, ReservationStatus, StatusReason};
+use domain::words::{Actor, Audience, Grade, Method, ReservationStatus, Role, StatusReason};
 use fastrand::Rng;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(super) enum Command {
     CheckIn(String),
     /// The reservation's code, where there are no tickets.
     CheckInByCode(String),
+    CancelTickets(ReservationId, Vec<TicketId>),
 }
 
 /// An answer that reached its customer.
@@ -59,6 +61,8 @@ pub(super) struct Intent {
     pub(super) chooses_after: Option<Duration>,
     /// Wants these very seats, whoever has them.
     pub(super) insists: bool,
+    /// Once ticketed, wants to sit elsewhere.
+    pub(super) moves: bool,
     pub(super) cancels: Option<Cancels>,
     pub(super) comes: Option<Comes>,
 }
@@ -68,6 +72,14 @@ pub(super) struct Cancels {
     pub(super) from: ReservationStatus,
     pub(super) hesitates: u32,
     pub(super) twice: bool,
+    pub(super) gives_back: GivesBack,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivesBack {
+    All,
+    /// One of the tickets. Who asks twice then wants all to go.
+    One,
 }
 
 impl Intent {
@@ -95,6 +107,7 @@ impl Intent {
             from: *rng.choice(BY_RANK).expect("five"),
             hesitates: rng.u32(0..8),
             twice: rng.bool(),
+            gives_back: if rng.u32(0..3) == 0 { GivesBack::One } else { GivesBack::All },
         });
         let comes = rng.bool().then(|| Comes::draw(rng));
         Self {
@@ -111,6 +124,7 @@ impl Intent {
             pays_twice: rng.u32(0..6) == 0,
             chooses_after,
             insists: rng.u32(0..4) == 0,
+            moves: rng.u32(0..4) == 0,
             cancels,
             comes,
         }
@@ -161,6 +175,12 @@ impl Customer {
                 | ReservationStatus::PaymentPending
                 | ReservationStatus::PaymentDeferred
                 | ReservationStatus::PaymentApproved => {}
+                ReservationStatus::SeatSelected if self.intent.moves => {}
+                ReservationStatus::Ticketed if self.intent.moves => {
+                    let others = self.any_seats(&row);
+                    self.command(&Command::Select(id, others)).await;
+                    return;
+                }
                 ReservationStatus::SeatSelected
                 | ReservationStatus::Ticketed
                 | ReservationStatus::Cancelling
@@ -184,7 +204,11 @@ impl Customer {
             };
             if let Some(row) = row {
                 let Some(rank_now) = rank(row.status) else { return };
-                if Some(rank_now) >= rank(how.from) {
+                let from = match how.gives_back {
+                    GivesBack::All => how.from,
+                    GivesBack::One => ReservationStatus::Ticketed,
+                };
+                if Some(rank_now) >= rank(from) {
                     return self.cancels_now(&row, how).await;
                 }
             }
@@ -197,10 +221,19 @@ impl Customer {
         for _ in 0..how.hesitates {
             self.shared.step(Queue::Booking, "hesitate").await;
         }
-        let command = Command::Cancel(row.id.clone());
-        self.command(&command).await;
+        let all = Command::Cancel(row.id.clone());
+        let first = match how.gives_back {
+            GivesBack::All => all.clone(),
+            GivesBack::One => {
+                let tickets = self.shared.store().tickets(&row.id).await.expect("it reads");
+                let live = tickets.into_iter().find(|ticket| ticket.is_live());
+                let Some(ticket) = live else { return };
+                Command::CancelTickets(row.id.clone(), vec![ticket.id])
+            }
+        };
+        self.command(&first).await;
         if how.twice {
-            self.command(&command).await;
+            self.command(&all).await;
         }
     }
 
@@ -233,14 +266,17 @@ impl Customer {
         let picks = best(&views(&map), &row.party, row.grade, 3);
         let picked = match self.rng.choice(&picks) {
             Some(pick) if !self.intent.insists => pick.clone(),
-            _ => {
-                let mut any = seats_of(row.grade);
-                self.rng.shuffle(&mut any);
-                any.truncate(usize::try_from(row.party.size()).expect("few"));
-                any
-            }
+            _ => self.any_seats(row),
         };
         self.command(&Command::Select(row.id.clone(), picked)).await;
+    }
+
+    /// Whoever has them.
+    fn any_seats(&mut self, row: &Reservation) -> Vec<SeatId> {
+        let mut any = seats_of(row.grade);
+        self.rng.shuffle(&mut any);
+        any.truncate(usize::try_from(row.party.size()).expect("few"));
+        any
     }
 
     /// Sends a command until it is answered, or for long enough.
@@ -302,6 +338,7 @@ pub(super) async fn carry_out(
         Command::Reserve(_)
         | Command::Pay(_)
         | Command::Select(..)
+        | Command::CancelTickets(..)
         | Command::CheckIn(_)
         | Command::CheckInByCode(_) => None,
     };
@@ -334,6 +371,7 @@ impl Command {
             Self::Cancel(_) => "cancel",
             Self::CheckIn(_) => "check in",
             Self::CheckInByCode(_) => "check in by code",
+            Self::CancelTickets(..) => "cancel tickets",
         }
     }
 
@@ -357,6 +395,10 @@ impl Command {
             Self::Cancel(id) => store.cancel(owner, id, Some(&key)).await,
             Self::CheckIn(code) => store.check_in(code, &scan).await,
             Self::CheckInByCode(code) => store.check_in_by_code(code, &scan).await,
+            Self::CancelTickets(id, tickets) => {
+                let customer = Person { id: owner.clone(), role: Role::Customer };
+                store.cancel_tickets(&customer, id, tickets, Some(&key)).await
+            }
         }
     }
 
@@ -368,6 +410,12 @@ impl Command {
             (Self::Reserve(_), Decision::Replayed(_)) => Some("T3"),
             (Self::Pay(_), Decision::Replayed(_)) => Some("R10"),
             (Self::Pay(_), Decision::Refused(Refusal::PaymentInProgress, _)) => Some("R11"),
+            (Self::Select(..), Decision::Refused(Refusal::SeatsUnavailable { .. }, Some(row)))
+                if row.status == ReservationStatus::Ticketed =>
+            {
+                Some("R15")
+            }
+            (_, Decision::Refused(Refusal::CancellationInProgress, _)) => Some("R23"),
             (Self::Select(..), Decision::Refused(Refusal::SeatsUnavailable { .. }, _)) => {
                 Some("T13 taken")
             }

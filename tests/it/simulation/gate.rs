@@ -1,6 +1,6 @@
 //! Who comes to the show: tickets are read one after the other, or the code where there are none.
 
-use super::customers::{Cancels, Command, Customer};
+use super::customers::{Cancels, Command, Customer, GivesBack};
 use super::theater::{BEGINNING, STARTS_AFTER};
 use domain::words::{ReservationStatus, TicketStatus};
 use fastrand::Rng;
@@ -61,6 +61,7 @@ impl Customer {
     pub(super) async fn regrets(self, how: Comes) {
         self.shared.wait_until(BEGINNING.plus(how.after), false).await;
         let from = ReservationStatus::Reserved;
-        self.cancels(Cancels { from, hesitates: 0, twice: false }).await;
+        let gives_back = GivesBack::All;
+        self.cancels(Cancels { from, hesitates: 0, twice: false, gives_back }).await;
     }
 }

@@ -91,6 +91,9 @@ impl World {
         if !(row.status == S::Ticketed || row.status.is_terminal() || blocked) {
             finds(format!("{} is no rest", row.status));
         }
+        if row.open_cancellation.is_some() && !blocked {
+            finds("something of it is still being cancelled".to_owned());
+        }
         if row.open_call.is_some() {
             finds("a call has no answer".to_owned());
         }
@@ -98,14 +101,14 @@ impl World {
         let live = tickets.iter().filter(|ticket| is_live(ticket.status)).count();
         let held = self.held_money(row);
         let seated = match row.status {
-            S::Ticketed => u32::try_from(live) == Ok(row.party.size()),
+            S::Ticketed => u32::try_from(live) == Ok(row.party.size()) || blocked,
             S::Completed => true,
             _ => false,
         };
         if held > 0 && !(seated || blocked) {
             finds(format!("holds {held} won, with {live} tickets"));
         }
-        if seated && held != row.amount.get() {
+        if seated && !blocked && held != row.worth().get() {
             finds(format!("has seats for {held} won"));
         }
         wrong
@@ -142,6 +145,7 @@ impl World {
                         Command::CheckIn(_) | Command::CheckInByCode(_) => {
                             has("TicketUsed") && matches!(row.status, S::Ticketed | S::Completed)
                         }
+                        Command::CancelTickets(..) => has("CancellationRequested"),
                         Command::Cancel(_) => {
                             has("CancellationRequested")
                                 && matches!(row.status, S::Cancelling | S::Cancelled | S::Expired)

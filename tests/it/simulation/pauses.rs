@@ -2,7 +2,7 @@
 //! another run undoes what it was about; then it goes on, without a second effect (R28).
 
 use super::calm::Until;
-use super::customers::{Cancels, Intent};
+use super::customers::{Cancels, GivesBack, Intent};
 use super::on_a_runtime;
 use super::stage::{Asking, Point, Queue, Verdict};
 use super::theater::{folder, seats_of};
@@ -54,7 +54,13 @@ async fn pause_at(world: &mut World, operation: Operation, pause: Pause) {
         pays_twice: false,
         chooses_after: None,
         insists: false,
-        cancels: returns.then_some(Cancels { from: cancels_from, hesitates: 0, twice: false }),
+        moves: false,
+        cancels: returns.then_some(Cancels {
+            from: cancels_from,
+            hesitates: 0,
+            twice: false,
+            gives_back: GivesBack::All,
+        }),
         comes: None,
     };
     world.customer_comes(1, &offer, intent.clone(), &Rng::with_seed(1));
@@ -62,7 +68,8 @@ async fn pause_at(world: &mut World, operation: Operation, pause: Pause) {
     let paused_until = world.now().plus(PAUSE);
     world.freeze(index, PAUSE);
     if !returns {
-        let how = Cancels { from: S::Reserved, hesitates: 0, twice: false };
+        let how =
+            Cancels { from: S::Reserved, hesitates: 0, twice: false, gives_back: GivesBack::All };
         world.customer_cancels(1, &offer, intent, how);
     }
     // Another run undoes while the sender stands still.
@@ -145,7 +152,13 @@ fn a_late_repeat_of_an_undo_frees_no_later_owner() {
             pays_twice: false,
             chooses_after: None,
             insists: false,
-            cancels: Some(Cancels { from: S::Ticketed, hesitates: 0, twice: false }),
+            moves: false,
+            cancels: Some(Cancels {
+                from: S::Ticketed,
+                hesitates: 0,
+                twice: false,
+                gives_back: GivesBack::All,
+            }),
             comes: None,
         };
         let later = Duration::from_secs(60);

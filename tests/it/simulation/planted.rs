@@ -51,6 +51,13 @@ fn bugs() -> Vec<Bug> {
              where reservation_id = new.reservation_id; end",
         ),
         damaged(
+            "a part returns what all have paid",
+            "create trigger t after insert on cancellation when new.scope = 'PART' \
+             begin update cancellation set amount = (select amount from reservation \
+             where reservation_id = new.reservation_id) \
+             where cancellation_id = new.cancellation_id; end",
+        ),
+        damaged(
             "freed seats stay in the pool",
             "create trigger t after update of sold on capacity_pool when new.sold < old.sold \
              begin update capacity_pool set sold = old.sold \

@@ -44,12 +44,14 @@ const BUILT: &[&str] = &[
     "T14",
     "T15",
     "T16",
+    "T17",
     "T18 reserved",
     "T18 pending",
     "T18 sent",
     "T18 approved",
     "T19 seated",
     "T19 ticketed",
+    "T20",
     "T21 cancelled",
     "T21 expired",
     "T23",
@@ -75,6 +77,8 @@ const BUILT: &[&str] = &[
     "R12",
     "R14 the scan won",
     "R14 the cancel won",
+    "R15",
+    "R23",
     "R25",
     "R26",
     "R28",
@@ -82,8 +86,8 @@ const BUILT: &[&str] = &[
 ];
 
 /// Rows of 1.4 that wait for later issues.
-const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), \
-     T17 seat change, T20 partial cancel, T22 cancelled showtime, T26 approval after the end";
+const NOT_BUILT: &str = "T4, T8 deferred (PAYMENT_DEFERRED), T22 cancelled showtime, \
+     T26 approval after the end";
 
 impl Reach {
     pub(super) fn case(&mut self, case: &'static str) {
@@ -232,6 +236,7 @@ fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str
         EventType::PaymentDeclined if from == "SEAT_SELECTED" => Some("T14"),
         EventType::SeatAssigned if event.actor == Actor::System => Some("T12 by plan"),
         EventType::SeatAssigned => Some("T12"),
+        EventType::SeatChanged => Some("T17"),
         EventType::PlanSeatsTaken => Some("T13 plan dropped"),
         EventType::TicketIssued if from == "SEAT_SELECTED" => Some("T16"),
         EventType::RefundDelayed => Some("refund blocked"),
@@ -255,6 +260,7 @@ fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str
             (Some(StatusReason::CustomerRequest), "PAYMENT_PENDING") => Some("T18 sent"),
             (Some(StatusReason::CustomerRequest), "PAYMENT_APPROVED") => Some("T18 approved"),
             (Some(StatusReason::CustomerRequest), "SEAT_SELECTED") => Some("T19 seated"),
+            (Some(StatusReason::CustomerRequest), "TICKETED") if to == S::Ticketed => Some("T20"),
             (Some(StatusReason::CustomerRequest), "TICKETED") => Some("T19 ticketed"),
             _ => None,
         },

@@ -5,7 +5,7 @@ use super::fixture::Fixture;
 use super::fixture::catalogue::{EVENING, LAST_TWO};
 use super::fixture::steps::{approval, done, pay_command, refusal};
 use domain::audit::Invariant;
-use domain::cancellation::Cancelling;
+use domain::cancellation::asking::{Ask, Cancelling};
 use domain::ids::CancellationId;
 use domain::refusal::Refusal;
 use domain::reservation::Reservation;
@@ -49,16 +49,18 @@ async fn a_cancel_of_a_stale_copy_opens_a_second_cancellation(f: &Fixture) {
     let row = f.approved(EVENING, 1).await;
     f.run("drop index cancellation_open").await;
     let (mut one, mut two) = (row.clone(), row.clone());
+    let all = Ask { actor: Actor::Customer, tickets: None };
     for (copy, id) in [(&mut one, "c-one"), (&mut two, "c-two")] {
         let cancellation = CancellationId::parse(id).expect("plain");
-        let judged = copy.cancel(f.store.now(), cancellation, Actor::Customer);
+        let judged = copy.cancel(f.store.now(), cancellation, all, &[]);
         assert!(matches!(judged, Ok(Cancelling::Accepted(..))), "each copy may be cancelled");
         let written = f.run(format!(
-            "insert into cancellation (cancellation_id, reservation_id, reason, actor, percent, \
-             amount, state, requested_at, wakes) \
-             values ('{id}', '{}', 'CUSTOMER_REQUEST', 'customer', 100, {}, 'RUNNING', 0, 0)",
+            "insert into cancellation (cancellation_id, reservation_id, scope, reason, actor, \
+             percent, price, amount, state, requested_at, wakes) \
+             values ('{id}', '{}', 'WHOLE', 'CUSTOMER_REQUEST', 'customer', 100, {amount}, \
+             {amount}, 'RUNNING', 0, 0)",
             row.id,
-            row.amount.get(),
+            amount = row.amount.get(),
         ));
         assert_eq!(written.await, 1);
         naive_save(f, copy, &row).await;
@@ -111,7 +113,8 @@ async fn a_write_without_the_version_forgets_the_other(f: &Fixture) {
     assert_eq!(f.row(&row.id).await, paid);
     let mut stale = row.clone();
     let id = CancellationId::parse("c-one").expect("plain");
-    let judged = stale.cancel(f.store.now(), id, Actor::Customer);
+    let all = Ask { actor: Actor::Customer, tickets: None };
+    let judged = stale.cancel(f.store.now(), id, all, &[]);
     assert!(matches!(judged, Ok(Cancelling::Ended(_))), "the copy knows of no payment");
     naive_save(f, &stale, &row).await;
     assert_eq!(f.attempts(&row).await, ["PENDING"], "of a cancelled reservation");

@@ -125,14 +125,15 @@ const COPIES: &[(&str, &str, &str, &str)] = &[
         "ticket_live",
         "ticket",
         "status = 'CANCEL_REQUESTED'",
-        "ticket_id, reservation_id, assignment_id, seat_number, code, status, issued_at",
+        "ticket_id, reservation_id, assignment_id, seat_number, code, audience, price, status, \
+         issued_at",
     ),
     (
         "cancellation_open",
         "cancellation",
         "state = 'RUNNING'",
-        "cancellation_id, reservation_id, reason, actor, percent, amount, state, requested_at, \
-         wakes",
+        "cancellation_id, reservation_id, scope, reason, actor, percent, price, amount, state, \
+         requested_at, wakes",
     ),
     (
         "payment_attempt_live",

@@ -5,8 +5,11 @@ mod gate;
 mod life;
 
 use super::*;
-use crate::cancellation::{Cancellation, Cancelling, OwesUndo};
-use crate::words::CancellationState;
+use crate::cancellation::asking::{Ask, Cancelling};
+use crate::cancellation::{Cancellation, OwesUndo};
+use crate::ids::AssignmentId;
+use crate::ticket::Ticket;
+use crate::words::{CancellationState, Scope};
 use ReservationStatus as S;
 use life::{Ledger, Op, Reply, Walk};
 use proptest::prelude::*;
@@ -78,7 +81,10 @@ impl Walk {
     fn check_standing(&self) {
         let row = &self.row;
         assert_eq!(row.capacity, self.pool);
-        assert_eq!(row.open_cancellation.is_some(), row.status == S::Cancelling);
+        match row.status {
+            S::Ticketed => {}
+            _ => assert_eq!(row.open_cancellation.is_some(), row.status == S::Cancelling),
+        }
         let live_ticket =
             matches!(row.tickets, TicketStatus::Issued | TicketStatus::CancelRequested)
                 || (row.tickets == TicketStatus::Used && row.status != S::Completed);
@@ -87,8 +93,15 @@ impl Walk {
         if live_ticket {
             assert!(live_seat, "I5");
             assert!(row.is_captured(), "I5");
-            assert!(!row.may_open(Operation::Void), "R-ORDER");
-            assert!(!row.may_open(Operation::Refund), "R-ORDER");
+        }
+        if self.may_return() {
+            let asked = |ticket: &Ticket| ticket.status == TicketStatus::CancelRequested;
+            assert!(!self.tickets.iter().any(asked), "R-ORDER");
+        }
+        if row.status == S::Ticketed {
+            let live = self.tickets.iter().filter(|ticket| ticket.is_live()).count();
+            assert_eq!(row.seat_numbers.len(), row.party.size() as usize, "I3");
+            assert!(live <= row.seat_numbers.len(), "I5");
         }
         if matches!(row.status, S::Cancelled | S::Expired) {
             assert!(!live_ticket, "I7");
@@ -112,7 +125,7 @@ impl Walk {
         assert_eq!(owes, row.clone().owes(), "the same row owes the same");
         let rests = matches!(row.status, S::Ticketed | S::Cancelling) || row.status.is_terminal();
         assert_eq!(owes == Owes::Nothing, rests, "{} owes {owes:?}", row.status);
-        let undoes = row.status == S::Cancelling && !self.is_blocked();
+        let undoes = row.open_cancellation.is_some() && !self.is_blocked();
         assert_eq!(self.undo_owed() != OwesUndo::Nothing, undoes);
 
         let attend = row.next_attend(self.now, 0);
@@ -128,7 +141,10 @@ impl Walk {
                 let attend = attend.expect("the customer is awaited");
                 assert!(attend > self.now.max(until));
             }
-            Owes::Nothing => assert_eq!(attend.is_some(), row.status == S::Ticketed),
+            Owes::Nothing => {
+                let waits = row.open_cancellation.is_some() && row.over_at() <= self.now;
+                assert_eq!(attend.is_some(), row.status == S::Ticketed && !waits);
+            }
         }
     }
 
@@ -141,27 +157,37 @@ impl Walk {
         assert_eq!(allowed.contains(&Action::Pay), may_pay);
         let seats = row().may_select_seats().is_ok() && !self.row.plan_has_seats();
         assert_eq!(allowed.contains(&Action::SelectSeats), seats);
-        let cancelled = row().cancel(self.now, self.cancellation_id(), Actor::Customer);
+        let all = Ask { actor: Actor::Customer, tickets: None };
+        let cancelled = row().cancel(self.now, self.cancellation_id(), all, &self.tickets);
         let cancels = matches!(cancelled, Ok(Cancelling::Ended(_) | Cancelling::Accepted(..)));
         assert_eq!(allowed.contains(&Action::Cancel), cancels);
+        let changes = row().may_change_seats(self.now, Actor::Customer).is_ok();
+        assert_eq!(allowed.contains(&Action::ChangeSeats), changes);
     }
 
     /// What the gateway did is what the row says of it.
     fn check_money(&self) {
-        let Ledger { approved, captured, voided, refunded } = self.ledger;
+        let Ledger { approved, captured, voided, refunded, refunded_won } = self.ledger;
         assert!(captured <= 1, "I8");
-        assert!(refunded <= captured);
+        assert!(refunded == 0 || captured == 1);
         assert!(voided + captured <= approved);
         let attempt = self.row.attempt.map(|attempt| attempt.status);
         let holds = approved - voided - captured;
         assert_eq!(holds, u32::from(attempt == Some(AttemptStatus::Approved)));
-        let keeps = captured - refunded;
-        assert_eq!(keeps, u32::from(attempt == Some(AttemptStatus::Captured)));
-        let given_back = if refunded == 1 { self.row.amount } else { Won::ZERO };
-        assert_eq!(self.row.refunded, given_back);
+        let taken = i64::from(captured) * self.row.amount.get();
+        let expected = match (captured, refunded_won) {
+            (0, _) => None,
+            (_, 0) => Some(AttemptStatus::Captured),
+            (_, won) if won == taken => Some(AttemptStatus::Refunded),
+            _ => Some(AttemptStatus::PartiallyRefunded),
+        };
+        assert!(expected.is_none() || attempt == expected, "{attempt:?}, {expected:?}");
+        assert_eq!(self.row.refunded.get(), refunded_won, "I4");
+        assert!(refunded_won <= taken, "I4");
         if self.row.status.is_terminal() {
             assert_eq!(holds, 0, "I4");
-            assert_eq!(keeps, u32::from(self.row.status == S::Completed), "I4");
+            let worth = if self.row.status == S::Completed { self.row.worth().get() } else { 0 };
+            assert_eq!(taken - refunded_won, worth + self.fees(), "I4");
         }
     }
 }
@@ -184,17 +210,21 @@ fn check_order(timeline: &[Event]) {
         | EventType::PaymentLapsed
         | EventType::PaymentCaptured
         | EventType::SeatAssigned
+        | EventType::SeatChanged
         | EventType::PlanSeatsTaken
         | EventType::TicketIssued
         | EventType::TicketUsed
         | EventType::ShowCompleted => None,
     };
     let places: Vec<_> = timeline.iter().filter(|event| place(event).is_some()).collect();
-    assert!(places.is_sorted_by_key(place), "{:?}", kinds(timeline));
-    let count = |kind| timeline.iter().filter(|event| event.kind == kind).count();
-    if count(EventType::PaymentCancelled) > 0 {
-        assert_eq!(count(EventType::TicketCancelled), count(EventType::TicketIssued), "I6");
-        assert_eq!(count(EventType::PaymentCancelled), 1);
+    for undo in places.chunk_by(|_, next| next.kind != EventType::CancellationRequested) {
+        assert!(undo.is_sorted_by_key(place), "{:?}", kinds(timeline));
+        let count = |kind| undo.iter().filter(|event| event.kind == kind).count();
+        assert!(count(EventType::PaymentCancelled) <= 1);
+        if count(EventType::PaymentCancelled) == 1 {
+            let asked = count(EventType::TicketCancellationRequested) > 0;
+            assert_eq!(count(EventType::TicketCancelled) > 0, asked, "I6");
+        }
     }
 }
 
@@ -225,6 +255,8 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => (0..2u32).prop_map(Op::CheckInByCode),
         3 => Just(Op::PassTime),
         1 => proptest::sample::select(&[Actor::Customer, Actor::Staff][..]).prop_map(Op::Cancel),
+        1 => proptest::sample::select(&[Actor::Customer, Actor::Staff][..]).prop_map(Op::CancelOne),
+        1 => Just(Op::ChangeSeats),
         1 => Just(Op::RevokeTickets),
         1 => Just(Op::FreeSeats),
         1 => Just(Op::CloseCancellation),
@@ -232,8 +264,8 @@ fn ops() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What is planned, whether tickets are to be had, and what happens.
-type Life = (Option<PlanSeats>, bool, Vec<Op>);
+/// What is planned, whether tickets are to be had, on what terms, and what happens.
+type Life = (Option<PlanSeats>, bool, CancelPolicy, Vec<Op>);
 
 fn lives() -> impl Strategy<Value = Life> {
     let plans = prop_oneof![
@@ -242,11 +274,12 @@ fn lives() -> impl Strategy<Value = Life> {
         1 => Just(Some(seats_by_id())),
     ];
     let is_ticketing_up = proptest::bool::weighted(0.8);
-    (plans, is_ticketing_up, proptest::collection::vec(ops(), 1..STEPS_MAX))
+    let policies = proptest::sample::select(CancelPolicy::EVERY);
+    (plans, is_ticketing_up, policies, proptest::collection::vec(ops(), 1..STEPS_MAX))
 }
 
-fn lived((plan, is_ticketing_up, ops): Life) -> Walk {
-    let mut walk = Walk::new(plan, is_ticketing_up);
+fn lived((plan, is_ticketing_up, policy, ops): Life) -> Walk {
+    let mut walk = Walk::new(plan, is_ticketing_up, policy);
     for op in ops {
         walk.step(op);
     }

@@ -24,6 +24,7 @@ TicketStatus NONE ISSUED USED CANCEL_REQUESTED CANCELLED NO_SHOW
 Operation APPROVE CAPTURE VOID REFUND
 CallState SENT KNOWN
 CancellationState RUNNING BLOCKED DONE
+Scope WHOLE PART
 Grade ECONOMY STANDARD PRIME ACCESSIBLE
 SeatKind NORMAL WHEELCHAIR COMPANION
 Audience ADULT TEEN SENIOR WHEELCHAIR COMPANION
@@ -31,13 +32,14 @@ AgeRating ALL 12 15 19
 MovieStatus SHOWING ENDED
 AuditoriumKind STANDARD IMAX FOURDX PREMIUM
 ShowtimeStatus SCHEDULED ON_SALE CLOSED CANCELLED
-CancelPolicy STANDARD
+CancelPolicy STANDARD KFTC EVENT
 Method CARD KAKAO_PAY NAVER_PAY TOSS_PAY
 Role customer gate staff admin partner
 StaffAction CANCEL_RESERVATION NUDGE
 Actor customer staff system gateway
 EventType Reserved PaymentRequested PaymentApproved PaymentDeclined PaymentLapsed \
-PaymentCaptured SeatAssigned PlanSeatsTaken TicketIssued TicketUsed CancellationRequested \
+PaymentCaptured SeatAssigned SeatChanged PlanSeatsTaken TicketIssued TicketUsed \
+CancellationRequested \
 PaymentCancellationRequested SeatCancellationRequested TicketCancellationRequested \
 TicketCancelled SeatCancelled PaymentCancelled RefundDelayed ReservationCancelled \
 ReservationExpired ShowCompleted
@@ -105,7 +107,7 @@ macro_rules! lines {
 fn every_word_comes_back_and_none_was_renamed() {
     let lines = lines! {
         ReservationStatus StatusReason Capacity AttemptStatus PaymentStatus SeatStatus
-        TicketStatus Operation CallState CancellationState Grade SeatKind Audience AgeRating
+        TicketStatus Operation CallState CancellationState Scope Grade SeatKind Audience AgeRating
         MovieStatus AuditoriumKind ShowtimeStatus CancelPolicy Method Role StaffAction Actor
         EventType
     };
@@ -153,10 +155,13 @@ fn refusals_have_published_codes() {
     let gap = Refusal::SingleSeatGap { stranded: seats(), alternatives: vec![seats()] };
     check(gap, "single-seat-gap");
     check(Refusal::CancelWindowClosed { closed_at: NOW }, "cancel-window-closed");
+    check(Refusal::CancellationInProgress, "cancellation-in-progress");
     check(Refusal::TicketUsed, "ticket-used");
     check(Refusal::AlreadyUsed { at: None }, "already-used");
     check(Refusal::TicketCancelled, "ticket-cancelled");
     check(Refusal::TooEarly { opens_at: NOW }, "too-early");
+    check(Refusal::UnknownTickets { tickets: Vec::new() }, "not-found");
+    check(Refusal::TicketsCancelled { tickets: Vec::new() }, "ticket-cancelled");
     check(Refusal::IdempotencyKeyReused, "idempotency-key-reused");
 }
 
@@ -200,7 +205,9 @@ fn shapes_that_are_kept_are_pinned() {
     check(OwesUndo::Nothing, r#""Nothing""#);
     check(Action::Pay, r#""pay""#);
     check(Action::SelectSeats, r#""selectSeats""#);
+    check(Action::ChangeSeats, r#""changeSeats""#);
     check(Action::Cancel, r#""cancel""#);
+    check(Action::CancelTickets, r#""cancelTickets""#);
     let plan = |seats| Plan { method: Method::KakaoPay, seats };
     check(plan(PlanSeats::Best), r#"{"method":"KAKAO_PAY","seats":"best"}"#);
     check(plan(seats_by_id()), r#"{"method":"KAKAO_PAY","seats":{"ids":["A1","A2"]}}"#);

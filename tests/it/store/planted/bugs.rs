@@ -113,6 +113,68 @@ pub(super) const BUGS: &[Bug] = &[
            where payment_attempt_id = new.payment_attempt_id; end"],
     ),
     store(
+        "a part returns what all have paid",
+        Invariant::I4,
+        &["create trigger bug after insert on cancellation when new.scope = 'PART' begin \
+           update cancellation set amount = (select amount from reservation \
+           where reservation_id = new.reservation_id) \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a part costs more than its ticket did",
+        Invariant::I4,
+        &["create trigger bug after insert on cancellation when new.scope = 'PART' begin \
+           update cancellation set price = price + 1000, amount = amount + 1000 \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a fee is kept that nobody agreed to",
+        Invariant::I4,
+        &["create trigger bug after insert on cancellation when new.scope = 'PART' begin \
+           update cancellation set percent = 50, amount = price / 2 \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a part frees a seat that is kept",
+        Invariant::I3,
+        &["create trigger bug after update on seat_assignment \
+           when new.live = 0 and old.live = 1 and new.seat_id = 'B6' begin \
+           update seat_assignment set live = 0 where seat_id = 'B7' and live = 1; end"],
+    ),
+    store(
+        "a part keeps its seat",
+        Invariant::I3,
+        &["create trigger bug before update on seat_assignment \
+           when new.live = 0 and new.seat_id = 'B6' begin select raise(ignore); end"],
+    ),
+    store(
+        "who gave a ticket back is still of the party",
+        Invariant::I3,
+        &["create trigger bug after update on reservation when new.party <> old.party begin \
+           update reservation set party = old.party \
+           where reservation_id = new.reservation_id; end"],
+    ),
+    store(
+        "the ticket of a seat that was left still opens the gate",
+        Invariant::I5,
+        &["create trigger bug after update on ticket \
+           when new.status = 'CANCELLED' and new.cancellation_id is null begin \
+           update ticket set status = 'ISSUED' where ticket_id = new.ticket_id; end"],
+    ),
+    store(
+        "a part is refunded before its ticket is revoked",
+        Invariant::I6,
+        &["create trigger bug after insert on cancellation when new.scope = 'PART' begin \
+           update cancellation set tickets_revoked_at = requested_at \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a change of seats is not told",
+        Invariant::I10,
+        &["create trigger bug before insert on timeline when new.type = 'SeatChanged' begin \
+           select raise(ignore); end"],
+    ),
+    store(
         "a ticket stands on a seat that was freed",
         Invariant::I5,
         &["create trigger bug after insert on ticket when new.seat_number = 'B1' \

@@ -8,10 +8,11 @@ use domain::audit::LedgerEntry;
 use domain::cancellation::OwesUndo;
 use domain::ids::{CallKey, ReservationId};
 use domain::payment::{Answer, GatewayCall};
+use domain::person::Person;
 use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
 use domain::time::Time;
 use domain::won::Won;
-use domain::words::Operation;
+use domain::words::{Operation, Role};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -109,6 +110,7 @@ impl<'f> House<'f> {
         self.choose(&seated, &["E1", "E2"]).await;
         let undoing = self.booked(&["F1", "F2"]).await;
         self.cancel(&undoing).await;
+        self.gives_back_and_moves().await;
         let planned = f.planned(2, PlanSeats::Best).await;
         self.carry(&planned).await;
         let seatless = self.paid().await;
@@ -144,6 +146,25 @@ impl<'f> House<'f> {
         self.f.store.check_in_by_code(&row.code, &scan()).await.ok();
     }
 
+    /// T20, to its end and under way, and T17.
+    async fn gives_back_and_moves(&self) {
+        let parted = self.booked(&["B6", "B7", "B8"]).await;
+        self.give_back(&parted, "B6").await;
+        self.carry(&parted).await;
+        let parting = self.booked(&["F6", "F7", "F8"]).await;
+        self.give_back(&parting, "F6").await;
+        let moved = self.booked(&["D6", "D7"]).await;
+        self.choose(&moved, &["E6", "E7"]).await;
+        self.carry(&moved).await;
+    }
+
+    async fn give_back(&self, row: &Reservation, number: &str) {
+        self.f.advance(STEP);
+        let ids = self.f.tickets_on(row, &[number]).await;
+        let customer = Person { id: row.customer_id.clone(), role: Role::Customer };
+        self.f.store.cancel_tickets(&customer, &row.id, &ids, None).await.ok();
+    }
+
     /// T6, then a better card.
     async fn declined_once(&self) {
         let row = self.reserved(2).await;
@@ -167,14 +188,18 @@ impl<'f> House<'f> {
     }
 
     async fn booked(&self, numbers: &[&str]) -> Reservation {
-        let row = self.paid().await;
+        let row = self.paid_for(u32::try_from(numbers.len()).expect("few")).await;
         self.choose(&row, numbers).await;
         self.carry(&row).await;
         row
     }
 
     async fn paid(&self) -> Reservation {
-        let row = self.reserved(2).await;
+        self.paid_for(2).await
+    }
+
+    async fn paid_for(&self, adults: u32) -> Reservation {
+        let row = self.reserved(adults).await;
         self.pay(&row).await;
         self.carry(&row).await;
         row

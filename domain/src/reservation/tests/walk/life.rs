@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::audit::story::may_follow;
-use crate::check_in::CheckIn;
 use crate::payment::GatewayCall;
 
 /// From the last step of a walk to the reservation's end.
@@ -40,6 +39,9 @@ pub(super) enum Op {
     CheckInByCode(u32),
     PassTime,
     Cancel(Actor),
+    /// T20: the first ticket that lives.
+    CancelOne(Actor),
+    ChangeSeats,
     RevokeTickets,
     FreeSeats,
     CloseCancellation,
@@ -52,10 +54,12 @@ pub(super) struct Walk {
     /// Else no ticket is issued or revoked, until the way home.
     is_ticketing_up: bool,
     pub(super) now: Time,
+    /// The newest.
     cancellation: Option<Cancellation>,
+    /// Those before it: parts.
+    pub(super) parts: Vec<Cancellation>,
+    pub(super) tickets: Vec<Ticket>,
     pub(super) timeline: Vec<Event>,
-    /// How the first of the tickets was used.
-    pub(super) scanned: Option<CheckIn>,
     /// The last event, with the status after its step.
     told: (EventType, S),
     /// What the pool holds for this reservation.
@@ -73,17 +77,25 @@ pub(super) struct Ledger {
     pub(super) captured: u32,
     pub(super) voided: u32,
     pub(super) refunded: u32,
+    pub(super) refunded_won: i64,
 }
 
 impl Walk {
-    pub(super) fn new(plan: Option<PlanSeats>, is_ticketing_up: bool) -> Self {
+    pub(super) fn new(
+        plan: Option<PlanSeats>,
+        is_ticketing_up: bool,
+        policy: CancelPolicy,
+    ) -> Self {
+        let mut row = reserved(plan);
+        row.showtime.cancel_policy = policy;
         Self {
-            row: reserved(plan),
+            row,
             is_ticketing_up,
             now: NOW,
             cancellation: None,
+            parts: Vec::new(),
+            tickets: Vec::new(),
             timeline: Vec::new(),
-            scanned: None,
             told: (EventType::Reserved, S::Reserved),
             pool: Capacity::Held,
             keys: BTreeSet::new(),
@@ -118,7 +130,9 @@ impl Walk {
             Op::CheckIn(nonce) => self.check_in(nonce),
             Op::CheckInByCode(nonce) => self.check_in_by_code(nonce),
             Op::PassTime => self.pass_time(),
-            Op::Cancel(actor) => self.cancel(actor),
+            Op::Cancel(actor) => self.cancel(Ask { actor, tickets: None }),
+            Op::CancelOne(actor) => self.cancel_one(actor),
+            Op::ChangeSeats => self.change_seats(),
             Op::RevokeTickets => self.revoke_tickets(),
             Op::FreeSeats => self.free_seats(),
             Op::CloseCancellation => self.close_cancellation(),
@@ -201,6 +215,9 @@ impl Walk {
                 };
                 *returned += 1;
                 let cancellation = self.cancellation.as_mut().unwrap();
+                if operation == Operation::Refund {
+                    self.ledger.refunded_won += cancellation.amount.get();
+                }
                 self.row.return_money(self.now, cancellation, operation)
             }
             (Operation::Void | Operation::Refund, Reply::Refused | Reply::Lapsed) => {
@@ -261,8 +278,11 @@ impl Walk {
     }
 
     fn accept(&mut self, cancellation: Cancellation) {
-        assert_eq!(self.cancellation, None, "one reservation is undone once");
-        self.cancellation = Some(cancellation);
+        if let Some(before) = self.cancellation.replace(cancellation) {
+            assert_eq!(before.state, CancellationState::Done, "one at a time");
+            assert_eq!(before.scope, Scope::Part, "a whole is undone once");
+            self.parts.push(before);
+        }
     }
 
     pub(super) fn cancellation_id(&self) -> CancellationId {
@@ -289,7 +309,9 @@ impl Walk {
 
     fn issue_tickets(&mut self) {
         if self.is_ticketing_up && self.row.owes() == Owes::Tickets {
-            let events = self.row.issue_tickets(tickets());
+            let numbers = self.row.seat_numbers.clone();
+            let issued = self.give_tickets(&numbers);
+            let events = self.row.issue_tickets(issued);
             self.record(events);
         }
     }
@@ -304,24 +326,103 @@ impl Walk {
                 events
             }
         };
+        if self.row.status == S::Completed {
+            for ticket in self.tickets.iter_mut() {
+                if ticket.status == TicketStatus::Issued {
+                    ticket.status = TicketStatus::NoShow;
+                }
+            }
+        }
         if !events.is_empty() {
             self.record(events);
         }
     }
 
     /// `Store::cancel`.
-    fn cancel(&mut self, actor: Actor) {
-        match self.row.cancel(self.now, self.cancellation_id(), actor) {
+    fn cancel(&mut self, ask: Ask<'_>) {
+        let id = self.cancellation_id();
+        let quoted = self.row.quote(self.now, ask, &self.tickets);
+        let cancelled = self.row.cancel(self.now, id.clone(), ask, &self.tickets);
+        if let Ok(Cancelling::Accepted(undo, _) | Cancelling::PartAccepted(undo, ..)) = &cancelled {
+            assert_eq!(quoted.unwrap().refund, undo.amount, "what was quoted is what is refunded");
+        }
+        match cancelled {
             Err(_) | Ok(Cancelling::Already) => {}
             Ok(Cancelling::Ended(events)) => {
                 self.release(Capacity::Held);
                 self.record(events);
             }
             Ok(Cancelling::Accepted(cancellation, events)) => {
+                self.request_back(&id, |ticket| ticket.is_live());
+                self.accept(cancellation);
+                self.record(events);
+            }
+            Ok(Cancelling::PartAccepted(cancellation, set, events)) => {
+                self.request_back(&id, |ticket| set.contains(&ticket.id));
                 self.accept(cancellation);
                 self.record(events);
             }
         }
+    }
+
+    fn request_back(&mut self, id: &CancellationId, is_of_it: impl Fn(&Ticket) -> bool) {
+        for ticket in self.tickets.iter_mut().filter(|ticket| is_of_it(ticket)) {
+            ticket.status = TicketStatus::CancelRequested;
+            ticket.cancellation_id = Some(id.clone());
+        }
+    }
+
+    /// `Store::cancel_tickets`.
+    fn cancel_one(&mut self, actor: Actor) {
+        let live = self.tickets.iter().find(|ticket| ticket.is_live());
+        let Some(id) = live.map(|ticket| ticket.id.clone()) else { return };
+        self.cancel(Ask { actor, tickets: Some(&[id]) });
+    }
+
+    /// `Store::change_seats`: all of them, for seats that nobody has.
+    fn change_seats(&mut self) {
+        if self.row.may_change_seats(self.now, Actor::Customer).is_err() {
+            return;
+        }
+        for ticket in self.tickets.iter_mut().filter(|ticket| ticket.is_live()) {
+            ticket.status = TicketStatus::Cancelled;
+        }
+        let row = &self.row;
+        let numbers = (0..row.party.size()).map(|n| format!("{}-{n}", row.version)).collect();
+        self.give_tickets(&numbers);
+        let events = self.row.change_seats(numbers, Actor::Customer);
+        self.record(events);
+    }
+
+    fn give_tickets(&mut self, numbers: &Vec<String>) -> Vec<(TicketId, String)> {
+        let mut issued = Vec::new();
+        for number in numbers {
+            let n = self.tickets.len();
+            let id = TicketId::parse(format!("t{n}")).unwrap();
+            self.tickets.push(Ticket {
+                id: id.clone(),
+                reservation_id: self.row.id.clone(),
+                assignment_id: AssignmentId::parse(format!("a{n}")).unwrap(),
+                seat_number: number.clone(),
+                code: format!("code{n}"),
+                audience: Audience::Adult,
+                price: self.row.prices[&Audience::Adult],
+                status: self.row.status_of_new_tickets(),
+                issued_at: self.now,
+                revoked_at: None,
+                cancellation_id: None,
+                check_in: self.row.check_in.clone(),
+            });
+            issued.push((id, number.clone()));
+        }
+        issued
+    }
+
+    /// The tickets of the newest cancellation.
+    fn set(&self) -> Vec<Ticket> {
+        let id = self.cancellation.as_ref().map(|cancellation| &cancellation.id);
+        let of_it = |ticket: &&Ticket| ticket.cancellation_id.as_ref() == id;
+        self.tickets.iter().filter(of_it).cloned().collect()
     }
 
     pub(super) fn undo_owed(&self) -> OwesUndo {
@@ -346,17 +447,28 @@ impl Walk {
         if !self.is_ticketing_up {
             return;
         }
+        if self.undo_owed() == OwesUndo::Tickets {
+            for ticket in self.tickets.iter_mut() {
+                if ticket.status == TicketStatus::CancelRequested {
+                    ticket.status = TicketStatus::Cancelled;
+                }
+            }
+        }
+        let revoked =
+            self.set().into_iter().map(|ticket| (ticket.id, ticket.seat_number)).collect();
         self.undo_step(OwesUndo::Tickets, |row, now, cancellation| {
-            row.revoke_tickets(now, cancellation, tickets())
+            row.revoke_tickets(now, cancellation, revoked)
         });
     }
 
     fn free_seats(&mut self) {
-        if self.undo_owed() == OwesUndo::Seats {
+        let whole = self.cancellation.as_ref().is_some_and(|undo| undo.scope == Scope::Whole);
+        if whole && self.undo_owed() == OwesUndo::Seats {
             let is_seated = !self.row.seat_numbers.is_empty();
             self.release(if is_seated { Capacity::Sold } else { Capacity::Held });
         }
-        self.undo_step(OwesUndo::Seats, Reservation::free_seats);
+        let set = self.set();
+        self.undo_step(OwesUndo::Seats, |row, now, undo| row.free_seats(now, undo, &set));
     }
 
     fn close_cancellation(&mut self) {
@@ -391,6 +503,19 @@ impl Walk {
     pub(super) fn is_blocked(&self) -> bool {
         let state = self.cancellation.as_ref().map(|cancellation| cancellation.state);
         state == Some(CancellationState::Blocked)
+    }
+
+    /// What was kept of what was cancelled.
+    pub(super) fn fees(&self) -> i64 {
+        let returned = |undo: &&Cancellation| undo.money_returned_at.is_some();
+        let undone = self.parts.iter().chain(&self.cancellation).filter(returned);
+        undone.map(|undo| undo.price.get() - undo.amount.get()).sum()
+    }
+
+    /// `Store::open_call`, as far as money is to go back.
+    pub(super) fn may_return(&self) -> bool {
+        let opens = |operation| self.row.may_open(operation);
+        self.undo_owed() == OwesUndo::Money && (opens(Operation::Void) || opens(Operation::Refund))
     }
 
     /// With runs that work, a gateway that agrees and a customer who does nothing more.

@@ -1,0 +1,49 @@
+//! Showtimes that start when a test needs them to.
+
+use super::{App, SOON, text};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+impl App {
+    /// Puts a showtime on offer that starts and ends so soon, under this policy. The catalogue has none like
+    /// it, and staff who could add one are not served yet: it is written into the store.
+    pub(crate) async fn showtime_in(&self, from_to: Range<SignedDuration>, policy: &str) -> Value {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let like = self.somebody().own_showtime().await;
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-soon-{n}", text(&like["id"]));
+        let (starts_at, ends_at) =
+            (Timestamp::now() + from_to.start, Timestamp::now() + from_to.end);
+        let file = self.data_dir.path().join("marquee.db");
+        // A refused command leaves the writer's turn open until the next command, which this is.
+        self.somebody().reserve(1).await;
+        let options = SqliteConnectOptions::new().filename(file).busy_timeout(SOON);
+        let mut store = options.connect().await.expect("the store's file");
+        sqlx::query(
+            "insert into showtime select $1, movie_id, auditorium_id, $2, $3, sales_open_at, $2, \
+             status, $4, max_party_size, prices from showtime where showtime_id = $5",
+        )
+        .bind(&id)
+        .bind(starts_at.as_millisecond())
+        .bind(ends_at.as_millisecond())
+        .bind(policy)
+        .bind(text(&like["id"]))
+        .execute(&mut store)
+        .await
+        .expect("a new row");
+        sqlx::query(
+            "insert into capacity_pool select $1, grade, open, sellable, 0, 0 from capacity_pool \
+             where showtime_id = $2",
+        )
+        .bind(&id)
+        .bind(text(&like["id"]))
+        .execute(&mut store)
+        .await
+        .expect("a new row");
+        json!({"id": id})
+    }
+}
