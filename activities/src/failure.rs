@@ -18,6 +18,9 @@ pub enum Unfinished {
     /// The customer is still at it, or an authorisation has not lapsed yet: that may take minutes.
     #[error("the gateway waits")]
     NotYet,
+    /// Nothing was written and nothing was sent.
+    #[error(transparent)]
+    LeftAlone(#[from] gateway::limiter::LeftAlone),
     #[error("this process knows no gateway")]
     NoGateway,
     /// The step was done and is still owed at the same version: going on would spin.
@@ -35,6 +38,7 @@ pub(crate) fn failed(why: Unfinished) -> ActivityError {
         Unfinished::Unknown(_) => ("OutcomeUnknown", None),
         Unfinished::InProgress => ("InProgress", Some(IN_PROGRESS_AGAIN)),
         Unfinished::NotYet => ("NotYet", None),
+        Unfinished::LeftAlone(left) => ("GatewayLeftAlone", Some(left.again_after)),
         Unfinished::NoGateway => ("NoGateway", None),
         Unfinished::NoProgress => ("NoProgress", None),
     };

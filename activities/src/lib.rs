@@ -8,6 +8,7 @@ pub mod undos;
 mod money;
 
 use gateway::Gateway;
+use gateway::limiter::Limiter;
 use std::sync::Arc;
 use store::Store;
 
@@ -17,4 +18,6 @@ pub struct World {
     pub store: Store,
     /// None in a process that does not work on the queue `payment`.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Says when that gateway may be called.
+    pub limiter: Limiter,
 }

@@ -1,11 +1,13 @@
-//! One operation at the gateway: open, deliver, record; on a call that was sent before, inquire
-//! first. No retry here: an unknown outcome fails the activity, and its next try comes back.
+//! One operation at the gateway: leave to call, open, deliver, record; on a call that was sent
+//! before, inquire first. No retry here: an unknown outcome fails the activity, and its next try
+//! comes back.
 
 use crate::World;
 use crate::failure::Unfinished;
 use domain::ids::ReservationId;
 use domain::words::Operation;
 use gateway::Outcome;
+use gateway::limiter::Permit;
 use store::gateway_calls::Opened;
 
 impl World {
@@ -15,23 +17,25 @@ impl World {
         operation: Operation,
     ) -> Result<(), Unfinished> {
         let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
+        let permit = self.limiter.permit().await?;
         if operation == Operation::Approve && !gateway.charges_later() {
-            return self.read_authorization(reservation).await;
+            return self.read_authorization(reservation, &permit).await;
         }
         let (call, outcome) = match self.store.open_call(reservation, operation).await? {
             Opened::NotOwed => return Ok(()),
             Opened::Fresh(call) => {
-                let outcome = gateway.deliver(&call).await?;
+                let outcome = permit.call(gateway.deliver(&call)).await?;
                 (call, outcome)
             }
             Opened::Sent(call) => {
-                let outcome = match gateway.inquire(&call).await? {
-                    Outcome::NotFound => gateway.deliver(&call).await?,
+                let outcome = match permit.call(gateway.inquire(&call)).await? {
+                    Outcome::NotFound => permit.call(gateway.deliver(&call)).await?,
                     found => found,
                 };
                 (call, outcome)
             }
         };
+        drop(permit);
         match outcome {
             Outcome::Known(answer) => Ok(self.store.record_answer(&call.key, &answer).await?),
             // An authorisation lapses by itself, in minutes.
@@ -42,10 +46,14 @@ impl World {
 
     /// Approves by reading what the customer authorised. There is no call then, and nothing to
     /// settle: while the company is silent, the deadline goes on.
-    async fn read_authorization(&self, reservation: &ReservationId) -> Result<(), Unfinished> {
+    async fn read_authorization(
+        &self,
+        reservation: &ReservationId,
+        permit: &Permit,
+    ) -> Result<(), Unfinished> {
         let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
         let Some(attempt) = self.store.owed_approval(reservation).await? else { return Ok(()) };
-        match gateway.read_authorization(&attempt).await? {
+        match permit.call(gateway.read_authorization(&attempt)).await? {
             Outcome::Known(answer) => {
                 Ok(self.store.record_authorization(&attempt.id, &answer).await?)
             }

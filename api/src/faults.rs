@@ -17,8 +17,8 @@ pub(crate) fn routes() -> Router<App> {
 
 /// What can be broken from outside.
 pub struct Faults {
-    /// True: the ticket worker stops.
-    pub ticket_worker_down: watch::Sender<bool>,
+    /// How many tickets are issued at a time, none while ticketing is down; and how many as a rule.
+    pub ticket_slots: (watch::Sender<usize>, usize),
 }
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct TicketFault {
 
 async fn read(State(app): State<App>) -> Result<axum::Json<FaultsBody>, Problem> {
     let faults = app.faults.as_ref().ok_or_else(|| Problem::not_found("resource"))?;
-    let down = *faults.ticket_worker_down.borrow();
+    let down = *faults.ticket_slots.0.borrow() == 0;
     Ok(axum::Json(FaultsBody { ticket: TicketFault { down } }))
 }
 
@@ -42,6 +42,7 @@ async fn ticket(
     Json { value, .. }: Json<TicketFault>,
 ) -> Result<StatusCode, Problem> {
     let faults = app.faults.as_ref().ok_or_else(|| Problem::not_found("resource"))?;
-    faults.ticket_worker_down.send_replace(value.down);
+    let (slots, as_a_rule) = &faults.ticket_slots;
+    slots.send_replace(if value.down { 0 } else { *as_a_rule });
     Ok(StatusCode::NO_CONTENT)
 }

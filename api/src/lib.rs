@@ -35,6 +35,7 @@ mod titles;
 
 use axum::Router;
 use axum::middleware;
+use gateway::breaker::State;
 use std::sync::Arc;
 use store::Store;
 use store::audit::Ledger;
@@ -48,6 +49,8 @@ pub struct App {
     pub temporal: TemporalLink,
     /// Answer 400 to commands without an Idempotency-Key.
     pub require_idempotency_key: bool,
+    /// Whether the payment company is called, where this process calls it.
+    pub breaker: Option<watch::Receiver<State>>,
     /// Only in the test profile.
     pub faults: Option<Arc<faults::Faults>>,
     /// The gateway's ledger for the auditor, where it can be read.

@@ -1,6 +1,6 @@
 //! The house gateway's tongue: approve, capture, void, refund and inquire over HTTP with JSON.
 
-use crate::client::{below, client};
+use crate::client::{below, client, too_many};
 use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::ids::CallKey;
 use domain::payment::{Answer, GatewayCall};
@@ -75,6 +75,9 @@ impl Gateway for House {
 
 async fn understand(call: &GatewayCall, response: Response) -> Result<Outcome, Unknown> {
     let status = response.status();
+    if let Some(too_many) = too_many(&response) {
+        return Err(too_many);
+    }
     if status != StatusCode::OK {
         return Err(Unknown::NotDefinitive { status: status.as_u16() });
     }

@@ -1,8 +1,10 @@
 //! Payment companies: the house gateway, which has all verbs, TossPayments and PortOne, where the
 //! customer authorises in the browser.
 
+pub mod breaker;
 pub mod callback;
 pub mod house;
+pub mod limiter;
 pub mod portone;
 pub mod secret;
 pub mod toss;
@@ -11,6 +13,7 @@ mod client;
 
 use domain::payment::{Answer, GatewayCall, PaymentAttempt};
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A payment company's server.
 ///
@@ -59,6 +62,8 @@ pub enum Unknown {
     /// An error that says nothing about the payment, whatever its status.
     #[error("the gateway answered {code}")]
     Temporary { code: String },
+    #[error("the gateway has too much to do")]
+    TooMany { retry_after: Option<Duration> },
     #[error("the gateway's answer does not fit the question: {0}")]
     Misfit(String),
 }

@@ -1,13 +1,13 @@
 //! PortOne's V2 API with manual approval: else it takes the money by itself. The customer authorises
 //! in the browser; capturing is confirming, voiding is letting it lapse, refunding is cancelling.
 
-use crate::client::{AUTHORIZED_FOR, below, client};
+use crate::client::{AUTHORIZED_FOR, below, client, too_many};
 use crate::secret::Secret;
 use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::payment::{Answer, GatewayCall, PaymentAttempt};
 use domain::time::Time;
 use domain::words::Operation;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -203,6 +203,9 @@ fn keyed(request: RequestBuilder, call: &GatewayCall) -> RequestBuilder {
 
 /// By the type of an error, where it has one.
 async fn understand<T: DeserializeOwned>(response: Response) -> Result<Reply<T>, Unknown> {
+    if let Some(too_many) = too_many(&response) {
+        return Err(too_many);
+    }
     let status = response.status();
     if status.is_success() {
         return Ok(Reply::Found(response.json().await?));
@@ -215,9 +218,7 @@ async fn understand<T: DeserializeOwned>(response: Response) -> Result<Reply<T>,
         // Comes with 502, and is the card company's own answer.
         "PG_PROVIDER" => Ok(Reply::Refused(code)),
         temporary if TEMPORARY.contains(&temporary) => Err(Unknown::Temporary { code }),
-        _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Err(not_definitive)
-        }
+        _ if status.is_server_error() => Err(not_definitive),
         _ => Ok(Reply::Refused(code)),
     }
 }

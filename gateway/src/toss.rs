@@ -1,13 +1,13 @@
 //! TossPayments' core API. The customer authorises in the browser; capturing is confirming, voiding
 //! is letting it lapse, refunding is cancelling.
 
-use crate::client::{AUTHORIZED_FOR, below, client};
+use crate::client::{AUTHORIZED_FOR, below, client, too_many};
 use crate::secret::Secret;
 use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::payment::{Answer, GatewayCall, PaymentAttempt};
 use domain::time::Time;
 use domain::words::Operation;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -185,6 +185,9 @@ impl Gateway for Toss {
 
 /// By the code, where there is one: the status of a temporary error may be 400.
 async fn understand(response: Response) -> Result<Reply, Unknown> {
+    if let Some(too_many) = too_many(&response) {
+        return Err(too_many);
+    }
     let status = response.status();
     if status.is_success() {
         return Ok(Reply::Payment(response.json().await?));
@@ -195,9 +198,7 @@ async fn understand(response: Response) -> Result<Reply, Unknown> {
         "NOT_FOUND_PAYMENT" => Ok(Reply::NotFound),
         "IDEMPOTENT_REQUEST_PROCESSING" => Ok(Reply::InProgress),
         temporary if TEMPORARY.contains(&temporary) => Err(Unknown::Temporary { code }),
-        _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Err(not_definitive)
-        }
+        _ if status.is_server_error() => Err(not_definitive),
         _ => Ok(Reply::Refused(code)),
     }
 }

@@ -5,6 +5,7 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
+use gateway::limiter::Limits;
 use gateway::secret::Secret;
 use reqwest::Url;
 use std::ffi::OsString;
@@ -65,6 +66,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) gateway: GatewayFlags,
     #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+    #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     /// Nothing expires for this long after a start or a reconnection to Temporal.
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
@@ -113,6 +116,8 @@ pub(crate) struct Worker {
     pub(crate) queues: Vec<Queue>,
     #[command(flatten)]
     pub(crate) gateway: GatewayFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
@@ -245,6 +250,24 @@ impl From<&DeadlineFlags> for Deadlines {
     }
 }
 
+/// What the payment company can bear, from this process.
+#[derive(Args)]
+pub(crate) struct LimitFlags {
+    /// Calls to the payment company at the same time, at most.
+    #[arg(long, env = "MARQUEE_GATEWAY_CALLS", default_value_t = 64, value_parser = calls)]
+    gateway_calls: usize,
+    /// An answer that takes longer is a sign of overload; when nearly all do, it is left alone for
+    /// a while.
+    #[arg(long, env = "MARQUEE_GATEWAY_SLOW", default_value = "610ms", value_parser = duration)]
+    gateway_slow: Duration,
+}
+
+impl From<&LimitFlags> for Limits {
+    fn from(flags: &LimitFlags) -> Self {
+        Self { calls: flags.gateway_calls, slow: flags.gateway_slow }
+    }
+}
+
 /// Where Temporal comes from.
 #[derive(Args, Clone)]
 pub(crate) struct TemporalSource {
@@ -308,6 +331,14 @@ pub(crate) enum CatalogueKind {
 pub(crate) enum Profile {
     Demo,
     Test,
+}
+
+/// At least one, and not more than a worker can keep an eye on.
+fn calls(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(calls) if (1..=1_000).contains(&calls) => Ok(calls),
+        _ => Err("1 to 1000".to_owned()),
+    }
 }
 
 /// `10m`, `90s`, `1h30m`, `500ms`.

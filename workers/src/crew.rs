@@ -4,9 +4,11 @@
 use crate::pump::Pump;
 use crate::workers::{Signals, spawn};
 use ::workers::connection::Target;
-use ::workers::temporal_options::Queue;
+use ::workers::temporal_options::{Queue, payment_slots};
 use activities::World;
 use anyhow::anyhow;
+use gateway::breaker::State;
+use gateway::limiter::Limiter;
 use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::Client;
@@ -22,8 +24,8 @@ pub(crate) struct Hire<'a> {
     /// No deadline is carried out this long after a start or a reconnection.
     pub(crate) grace: Duration,
     pub(crate) link: Link,
-    /// True while the ticket worker must not run.
-    pub(crate) ticket_is_down: Option<watch::Receiver<bool>>,
+    /// How many tickets are issued at a time, where somebody outside says so.
+    pub(crate) ticket_slots: Option<watch::Receiver<usize>>,
     pub(crate) quit: watch::Receiver<bool>,
 }
 
@@ -40,13 +42,19 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, ticket_is_down, quit } = hire;
+        let Hire { queues, target, world, grace, link, ticket_slots, quit } = hire;
         let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
         let mut crew = JoinSet::new();
         for &queue in queues {
+            let fixed = || watch::channel(queue.slots()).1;
+            let slots = match queue {
+                Queue::Booking => fixed(),
+                Queue::Payment => slots_by_breaker(&world.limiter),
+                Queue::Ticket => ticket_slots.clone().unwrap_or_else(fixed),
+            };
             let signals = Signals {
                 quit: quit.clone(),
-                down: (queue == Queue::Ticket).then(|| ticket_is_down.clone()).flatten(),
+                slots,
                 connected: (queue == Queue::Booking).then(|| link.client.clone()),
             };
             let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
@@ -81,4 +89,29 @@ impl Crew {
     pub(crate) async fn ended(mut self) {
         while self.0.join_next().await.is_some() {}
     }
+}
+
+/// Open = the payment worker takes no work, half open = one at a time, closed = as much as the
+/// gateway can bear. What waits meanwhile waits in the task queue, and costs nothing.
+fn slots_by_breaker(limiter: &Limiter) -> watch::Receiver<usize> {
+    let all = payment_slots(limiter.limits().calls);
+    let slots_of = move |state| match state {
+        State::Closed => all,
+        State::HalfOpen => 1,
+        State::Open => 0,
+    };
+    let mut state = limiter.state();
+    let (slots, given) = watch::channel(slots_of(*state.borrow_and_update()));
+    tokio::spawn(async move {
+        while state.changed().await.is_ok() {
+            let now = *state.borrow_and_update();
+            match now {
+                State::Open => tracing::warn!(breaker = now.as_str(), "the gateway is left alone"),
+                State::HalfOpen => tracing::info!(breaker = now.as_str(), "the gateway is tried"),
+                State::Closed => tracing::info!(breaker = now.as_str(), "the gateway works"),
+            }
+            slots.send_replace(slots_of(now));
+        }
+    });
+    given
 }

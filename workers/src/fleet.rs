@@ -13,6 +13,7 @@ use activities::World;
 use anyhow::{Context, bail};
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
+use gateway::limiter::{Limiter, Limits};
 use std::sync::Arc;
 use store::{Clock, Store};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         temporal: TemporalLink { client, up: temporal_up },
         require_idempotency_key: options.require_idempotency_key,
         faults: None,
+        breaker: None,
         ledger: None,
         company: Arc::new(company(&options.gateway)?),
     };
@@ -64,10 +66,10 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
     let mut crew = Crew::hire(Hire {
         queues: &options.queues,
         target: Target::from(&options.temporal),
-        world: World { store, gateway },
+        world: World { store, gateway, limiter: Limiter::new(Limits::from(&options.limits)) },
         grace: options.grace,
         link: Link { client: watch::channel(None).0, up },
-        ticket_is_down: None,
+        ticket_slots: None,
         quit: quitting,
     })?;
     println!("Workers    {:?}", options.queues);

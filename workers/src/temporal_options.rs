@@ -26,8 +26,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(6);
 /// More than the pump's starts in flight: an eager start needs a free slot.
 const WORKFLOW_SLOTS: usize = 100;
 const LOCAL_SLOTS: usize = 100;
-/// Calls to the gateway at the same time.
-const PAYMENT_SLOTS: usize = 64;
+/// Calls to the gateway at the same time, unless it is told otherwise.
+const GATEWAY_CALLS: usize = 64;
 const TICKET_SLOTS: usize = 32;
 /// Beyond about a thousand the SDK's cache costs more than it saves.
 const CACHED_WORKFLOWS_MAX: usize = 1_000;
@@ -44,22 +44,40 @@ pub enum Queue {
 
 impl Queue {
     pub const ALL: [Self; 3] = [Self::Booking, Self::Payment, Self::Ticket];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Booking => BOOKING_QUEUE,
+            Self::Payment => PAYMENT_QUEUE,
+            Self::Ticket => TICKET_QUEUE,
+        }
+    }
+
+    /// How many activities its worker runs at a time.
+    pub const fn slots(self) -> usize {
+        match self {
+            Self::Booking => LOCAL_SLOTS,
+            Self::Payment => payment_slots(GATEWAY_CALLS),
+            Self::Ticket => TICKET_SLOTS,
+        }
+    }
+}
+
+/// More than the gateway takes calls: while some are written down or have just been answered, others
+/// are ready for their turn, so that the gateway is never idle while there is a line.
+pub const fn payment_slots(gateway_calls: usize) -> usize {
+    gateway_calls + gateway_calls / 2 + 2
 }
 
 /// The options of a queue's worker, which has neither workflows nor activities yet.
-pub fn worker_options(queue: Queue) -> WorkerOptions {
-    let (name, activity_slots) = match queue {
-        Queue::Booking => (BOOKING_QUEUE, LOCAL_SLOTS),
-        Queue::Payment => (PAYMENT_QUEUE, PAYMENT_SLOTS),
-        Queue::Ticket => (TICKET_QUEUE, TICKET_SLOTS),
-    };
+pub fn worker_options(queue: Queue, slots: usize) -> WorkerOptions {
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
-        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(activity_slots))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(LOCAL_SLOTS))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    WorkerOptions::new(name)
+    WorkerOptions::new(queue.name())
         .tuner(tuner)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(10))

@@ -18,6 +18,7 @@ use api::callbacks::Company;
 use api::faults::Faults;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
+use gateway::limiter::{Limiter, Limits};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,13 +40,15 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (quit, quitting) = watch::channel(false);
     let (connected, client) = watch::channel(None);
     let (up, temporal_up) = watch::channel(false);
-    let (ticket_down, ticket_is_down) = watch::channel(false);
+    let (ticket_slots, tickets) = watch::channel(Queue::Ticket.slots());
+    let limiter = Limiter::new(Limits::from(&options.limits));
     let app = App {
         store: store.clone(),
         temporal: TemporalLink { client, up: temporal_up.clone() },
         require_idempotency_key: options.require_idempotency_key,
         faults: (options.profile == Profile::Test)
-            .then(|| Arc::new(Faults { ticket_worker_down: ticket_down.clone() })),
+            .then(|| Arc::new(Faults { ticket_slots: (ticket_slots, Queue::Ticket.slots()) })),
+        breaker: Some(limiter.state()),
         ledger: options
             .gateway
             .url
@@ -67,10 +70,10 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let mut crew = Crew::hire(Hire {
         queues: &Queue::ALL,
         target,
-        world: World { store, gateway: world_gateway },
+        world: World { store, gateway: world_gateway, limiter },
         grace: options.grace,
         link: Link { client: connected, up },
-        ticket_is_down: Some(ticket_is_down),
+        ticket_slots: Some(tickets),
         quit: quitting,
     })?;
     let greeting = tokio::spawn(greet(temporal_up));

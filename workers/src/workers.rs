@@ -24,8 +24,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Signals {
     pub(crate) quit: watch::Receiver<bool>,
-    /// True while this worker must not run.
-    pub(crate) down: Option<watch::Receiver<bool>>,
+    /// How many activities this worker runs at a time; renewed when it changes, none while it is 0.
+    pub(crate) slots: watch::Receiver<usize>,
     /// Gets the connection that the worker runs on: eager starts have to use the same.
     pub(crate) connected: Option<watch::Sender<Option<Client>>>,
 }
@@ -84,37 +84,37 @@ async fn run_once(
     world: &World,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    tokio::select! {
-        () = is_down(&mut signals.down, false) => {}
-        _ = signals.quit.changed() => return Ok(()),
+    let slots = *signals.slots.borrow_and_update();
+    if slots == 0 {
+        tokio::select! {
+            () = changed(&mut signals.slots) => {}
+            _ = signals.quit.changed() => {}
+        }
+        return Ok(());
     }
-    let mut worker = Worker::new(sdk, client.clone(), options(queue, world)?)?;
+    let mut worker = Worker::new(sdk, client.clone(), options(queue, slots, world)?)?;
     let stop = worker.shutdown_handle();
     let mut running = pin!(worker.run());
     tokio::select! {
         ended = &mut running => return Ok(ended?),
         () = tokio::time::sleep(RENEWED_EVERY) => {}
-        () = is_down(&mut signals.down, true) => {}
+        () = changed(&mut signals.slots) => {}
         _ = signals.quit.changed() => {}
     }
     stop();
     Ok(running.await?)
 }
 
-/// Waits until the worker's order to be down is as given; without orders it is never down.
-async fn is_down(order: &mut Option<watch::Receiver<bool>>, wanted: bool) {
-    let heard = match order {
-        Some(order) => order.wait_for(|down| *down == wanted).await.is_ok(),
-        None => !wanted,
-    };
-    if !heard {
+/// Waits for another number of slots; where nobody gives one any more, for ever.
+async fn changed(slots: &mut watch::Receiver<usize>) {
+    if slots.changed().await.is_err() {
         std::future::pending().await
     }
 }
 
-fn options(queue: Queue, world: &World) -> anyhow::Result<WorkerOptions> {
+fn options(queue: Queue, slots: usize, world: &World) -> anyhow::Result<WorkerOptions> {
     let world = || world.clone();
-    let mut options = worker_options(queue);
+    let mut options = worker_options(queue, slots);
     match queue {
         Queue::Booking => options
             .register_workflow::<Booking>()?

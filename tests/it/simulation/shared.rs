@@ -8,6 +8,7 @@ use activities::World;
 use activities::failure::Unfinished;
 use domain::ids::{CancellationId, CustomerId, ReservationId};
 use domain::time::Time;
+use gateway::limiter::{Limiter, Limits};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +24,8 @@ pub(super) enum Order {
     },
     /// Temporal is to wake this booking if it runs.
     Wake(ReservationId),
+    /// Temporal is to start this booking unless it stands in line.
+    InLine(ReservationId),
     Undo {
         id: CancellationId,
         wakes: u32,
@@ -63,7 +66,9 @@ impl Shared {
     }
 
     pub(super) fn world(&self) -> World {
-        World { store: self.store(), gateway: Some(self.gateway.clone()) }
+        // A limiter of its own: what one run sees of the gateway is too little to leave it alone.
+        let limiter = Limiter::new(Limits::default());
+        World { store: self.store(), gateway: Some(self.gateway.clone()), limiter }
     }
 
     pub(super) fn temporal_answers(&self) -> bool {
@@ -94,7 +99,10 @@ impl Shared {
     pub(super) fn failed(&self, what: &str, why: &Unfinished) {
         match why {
             Unfinished::Unknown(_) | Unfinished::InProgress | Unfinished::NotYet => {}
-            Unfinished::Store(_) | Unfinished::NoGateway | Unfinished::NoProgress => {
+            Unfinished::Store(_)
+            | Unfinished::LeftAlone(_)
+            | Unfinished::NoGateway
+            | Unfinished::NoProgress => {
                 self.broken.borrow_mut().push(format!("{what}: {why:?}"));
             }
         }
