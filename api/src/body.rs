@@ -65,7 +65,7 @@ pub(crate) struct ReservationBody {
     version: i64,
     created_at: At,
     deadline_at: Option<At>,
-    server_time: At,
+    pub(crate) server_time: At,
     allowed_actions: Vec<Action>,
     payment: PaymentPart,
     seats: Vec<SeatPart>,
@@ -217,7 +217,7 @@ impl ReservationBody {
                 status: row.payment_status(),
                 attempts_left: row.attempts_left,
                 refunded: M(row.refunded),
-                estimated_at: None,
+                estimated_at: row.estimated_at.map(At),
             },
             seats: seats
                 .iter()

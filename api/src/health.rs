@@ -17,6 +17,17 @@ struct ReadyBody {
     status: &'static str,
     store: &'static str,
     temporal: &'static str,
+    payments: PaymentsBody,
+}
+
+/// How it stands with the payment company.
+#[derive(Serialize)]
+struct PaymentsBody {
+    /// `closed`: it is called; `open`: it is left alone; `half-open`: it is tried out. Null where
+    /// another process calls it.
+    breaker: Option<&'static str>,
+    /// Payments that wait for their turn.
+    waiting: u64,
 }
 
 async fn alive() -> &'static str {
@@ -30,6 +41,13 @@ async fn ready(State(app): State<App>) -> Result<Json<ReadyBody>, Problem> {
         Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     };
     app.store.ping().await.map_err(unavailable)?;
+    let waiting = app.store.waiting_in_line().await.map_err(unavailable)?;
+    let breaker = app.breaker.as_ref().map(|state| state.borrow().as_str());
     let temporal = if *app.temporal.up.borrow() { "up" } else { "down" };
-    Ok(Json(ReadyBody { status: "ready", store: "up", temporal }))
+    Ok(Json(ReadyBody {
+        status: "ready",
+        store: "up",
+        temporal,
+        payments: PaymentsBody { breaker, waiting },
+    }))
 }

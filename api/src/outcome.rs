@@ -2,7 +2,7 @@
 //! is.
 
 use crate::App;
-use crate::body::ReservationBody;
+use crate::body::{At, ReservationBody};
 use crate::idempotency::REPLAYED;
 use crate::problem::Problem;
 use axum::Json;
@@ -20,6 +20,9 @@ use tokio::time::{Instant, timeout_at};
 const OUTCOME_WITHIN: Duration = Duration::from_secs(2);
 /// Changes by other processes are not told here: the row is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Whoever waits for longer is to look after this, since estimates change.
+const RETRY_AFTER_SECS_MAX: u64 = 60;
 
 /// A command's row, and whether it had been asked before.
 pub(crate) struct Decided {
@@ -72,6 +75,7 @@ impl Decided {
     }
 
     pub(crate) fn answer_with(self, status: StatusCode, body: ReservationBody) -> Response {
+        let At(body_at) = body.server_time;
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         if self.replayed {
@@ -79,7 +83,9 @@ impl Decided {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         if status == StatusCode::ACCEPTED {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            let turn_in = self.row.estimated_at.map(|at| at.since(body_at).as_secs());
+            let secs = turn_in.unwrap_or(0).clamp(1, RETRY_AFTER_SECS_MAX);
+            headers.insert(header::RETRY_AFTER, secs.into());
         }
         let location = format!("/reservations/{}", self.row.id);
         if let Ok(location) = HeaderValue::from_str(&location) {

@@ -21,6 +21,7 @@ use domain::reservation::{Pay, Reservation};
 use domain::won::Won;
 use domain::words::{Actor, AttemptStatus, Method, PaymentStatus, ReservationStatus};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use store::payments::PayCommand;
 
 pub(crate) fn routes() -> Router<App> {
@@ -91,8 +92,25 @@ async fn pay(
     }
 }
 
+/// A wait that is likely to be longer is not worth holding the customer up for.
+const WORTH_WAITING: Duration = Duration::from_secs(10);
+
+/// Its outcome is known, or will not be soon.
 fn payment_known(row: &Reservation) -> bool {
-    !matches!(row.status, ReservationStatus::PaymentPending | ReservationStatus::PaymentDeferred)
+    match row.status {
+        ReservationStatus::PaymentPending => false,
+        ReservationStatus::PaymentDeferred => {
+            row.estimated_at.is_some_and(|at| at.since(row.updated_at) > WORTH_WAITING)
+        }
+        ReservationStatus::Reserved
+        | ReservationStatus::PaymentApproved
+        | ReservationStatus::SeatSelected
+        | ReservationStatus::Ticketed
+        | ReservationStatus::Cancelling
+        | ReservationStatus::Cancelled
+        | ReservationStatus::Expired
+        | ReservationStatus::Completed => true,
+    }
 }
 
 #[derive(Serialize)]

@@ -36,7 +36,8 @@ pub(crate) fn routes() -> Router<App> {
 /// The longest name and phone number, in characters.
 const NAME_CHARS_MAX: usize = 100;
 const PHONE_CHARS_MAX: usize = 20;
-/// The report's form takes a showtime that starts at least this much later: time to pay for it.
+/// The report's form takes a showtime that starts at least this much later: time to pay for it,
+/// after the present wait for the gateway.
 const REPORT_LEAD: Duration = Duration::from_secs(2 * 60);
 /// How many showtimes the report's form tries when others are faster.
 const REPORT_TRIES_MAX: u32 = 10;
@@ -223,7 +224,7 @@ async fn reserve_next(
 ) -> Result<Decided, Problem> {
     let movies = app.store.movies(Some(movie_name), None, None, 1).await?;
     let movie = movies.into_iter().next().ok_or_else(|| Problem::not_found("movie"))?;
-    let after = app.store.now().plus(REPORT_LEAD);
+    let after = app.store.now().plus(REPORT_LEAD + app.store.wait_ahead().await?);
     let mut ended = app.store.refused_unless_replayed(key, Refusal::SoldOut).await?;
     if !matches!(ended, Decision::Refused(Refusal::SoldOut, _)) {
         return Decided::from(app, ended);

@@ -147,6 +147,7 @@ impl Reservation {
         self.status = ReservationStatus::Cancelling;
         self.reason = Some(reason);
         self.deadline_at = None;
+        self.estimated_at = None;
         self.open_cancellation = Some(id.clone());
         let asked = Event::new(EventType::CancellationRequested, actor).reason(Some(reason));
         let mut events = vec![asked.cancellation(id, percent, cancellation.amount)];

@@ -1,9 +1,9 @@
 //! The words and rules of Marquee: plain data and plain functions, no I/O, no async, no clock.
 //!
 //! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
-//! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), and how
-//! the rules say no (`refusal`). `person` is who acts, `audit_entry` what staff did, and `audit`
-//! judges what is stored.
+//! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), the line
+//! before the gateway (`line`), and how the rules say no (`refusal`). `person` is who acts,
+//! `audit_entry` what staff did, and `audit` judges what is stored.
 
 pub mod audit;
 pub mod audit_entry;
@@ -11,6 +11,7 @@ pub mod cancellation;
 pub mod catalogue;
 pub mod check_in;
 pub mod ids;
+pub mod line;
 pub mod mypage;
 pub mod party;
 pub mod payment;

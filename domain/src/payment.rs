@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Tries to pay that one reservation has.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// Attempts that one reservation can have, with those that were abandoned before they were sent
+/// (R27).
+pub const ATTEMPTS_EVER_MAX: u32 = 10;
 
 /// What the gateway's widget gave the browser, for the gateway alone; never shown in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

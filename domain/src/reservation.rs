@@ -51,6 +51,10 @@ pub fn attend_again_after(wakes: u32) -> Duration {
     (ATTEND_AGAIN * 2u32.pow(wakes.min(8))).min(ATTEND_AGAIN_MAX)
 }
 
+/// An approval that is not sent after this long is deferred, and so is one that would wait longer:
+/// its customer is told (T4, T8).
+pub const DEFERRED_AFTER: Duration = Duration::from_secs(2);
+
 /// A show is over this long after its end (specification 1.3, "end").
 pub const CLOSE_AFTER_END: Duration = Duration::from_secs(30 * 60);
 
@@ -118,6 +122,8 @@ pub struct Reservation {
     pub plan: Option<Plan>,
     pub attempts_left: u32,
     pub attempt: Option<LatestAttempt>,
+    /// When a deferred payment is likely to have its turn.
+    pub estimated_at: Option<Time>,
     /// Until when the newest approval can be captured, where the gateway says so.
     pub approval_ends_at: Option<Time>,
     pub open_call: Option<OpenCall>,
@@ -201,10 +207,10 @@ impl Reservation {
     /// When the pump has to look at this row, given that nobody needs to be woken right now and
     /// that it has been woken `wakes` times for what it owes.
     pub fn next_attend(&self, now: Time, wakes: u32) -> Option<Time> {
-        let again = now.plus(attend_again_after(wakes));
         let over = self.over_at();
         match self.owes() {
             Owes::Payment(_) | Owes::Tickets => {
+                let again = self.attend_again_at(now, wakes);
                 // A deadline that was spared is looked at again and again. A sent call has none.
                 let deadline = self.deadline_at.filter(|_| self.open_call.is_none());
                 let passes = match deadline {
@@ -225,6 +231,34 @@ impl Reservation {
         }
     }
 
+    /// Work that is owed is attended later each time. Who has just joined the line is looked at
+    /// when it would be deferred, and who is deferred not before its turn should have come.
+    fn attend_again_at(&self, now: Time, wakes: u32) -> Time {
+        let pause = attend_again_after(wakes);
+        if !self.is_in_line() {
+            return now.plus(pause);
+        }
+        match self.estimated_at {
+            Some(at) => at.max(now).plus(pause),
+            None if wakes == 0 => now.plus(DEFERRED_AFTER),
+            None => now.plus(pause),
+        }
+    }
+
+    /// An approval is owed and was not sent: it waits for its turn at the gateway.
+    pub fn is_in_line(&self) -> bool {
+        let approval = matches!(
+            self.owes(),
+            Owes::Payment(PaymentStep::Request) | Owes::Payment(PaymentStep::Approve)
+        );
+        approval && self.open_call.is_none()
+    }
+
+    /// It has been in line for so long that its customer is to know.
+    pub fn waits_long(&self, now: Time) -> bool {
+        self.is_in_line() && now.since(self.updated_at) >= DEFERRED_AFTER
+    }
+
     pub fn allowed_actions(&self, now: Time) -> Vec<Action> {
         let may_cancel = match self.status {
             ReservationStatus::Reserved
@@ -241,7 +275,7 @@ impl Reservation {
             | ReservationStatus::Completed => false,
         };
         let mut actions = Vec::new();
-        if self.status == ReservationStatus::Reserved && self.plan.is_none() {
+        if self.may_pay().is_ok() && self.plan.is_none() {
             actions.push(Action::Pay);
         }
         if self.status == ReservationStatus::PaymentApproved && !self.plan_has_seats() {

@@ -95,4 +95,7 @@ pub struct Detail {
     /// Where somebody came in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// How long a deferred payment was likely to wait, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_secs: Option<u64>,
 }

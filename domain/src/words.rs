@@ -270,6 +270,7 @@ words!(
     EventType {
         Reserved = "Reserved",
         PaymentRequested = "PaymentRequested",
+        PaymentDeferred = "PaymentDeferred",
         PaymentApproved = "PaymentApproved",
         PaymentDeclined = "PaymentDeclined",
         PaymentLapsed = "PaymentLapsed",

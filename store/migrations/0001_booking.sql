@@ -96,6 +96,7 @@ create table reservation (
     attempt_n         bigint,          -- the newest payment attempt, as far as guards need it
     attempt_method    text,
     attempt_status    text,
+    estimated_at      bigint,          -- when a deferred payment is likely to have its turn
     approval_ends_at  bigint,          -- of the newest approval
     open_call         text,            -- key of the one gateway call without an answer
     open_operation    text,
@@ -116,6 +117,10 @@ create table reservation (
 create unique index reservation_code on reservation (code);
 create index reservation_by_customer on reservation (customer_id, reservation_id);
 create index reservation_to_attend on reservation (attend_at) where attend_at is not null;
+-- Who waits unsent for the gateway, since when: ten thousand are counted in a millisecond or two.
+create index reservation_in_line on reservation (updated_at)
+    where open_call is null and (status in ('PAYMENT_PENDING', 'PAYMENT_DEFERRED')
+        or (status = 'RESERVED' and plan is not null));
 
 -- Personal data stands here and nowhere else.
 create table contact (
@@ -158,6 +163,7 @@ create table gateway_call (
     known_at        bigint
 );
 create unique index gateway_call_sent on gateway_call (reservation_id) where state = 'SENT';
+create index gateway_call_approval_known on gateway_call (known_at) where operation = 'APPROVE';
 
 -- The unique index decides who has the seat. The id is the fence: freeing names it.
 create table seat_assignment (

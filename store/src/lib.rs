@@ -8,6 +8,7 @@ mod changes;
 mod clock;
 mod dialect;
 mod fresh;
+mod line;
 mod notify;
 mod picks;
 mod row;
@@ -50,6 +51,7 @@ pub struct Store {
     changes: changes::Changes,
     layouts: seat_map::Layouts,
     picks: picks::Picks,
+    counted: line::Counted,
     /// Milliseconds since 1970 UTC; see [`Store::spare_deadlines_until`].
     spared_until: Arc<AtomicI64>,
     /// When the pump last passed by, likewise; 0 before it did.
@@ -162,6 +164,7 @@ impl Store {
             changes,
             layouts: seat_map::Layouts::default(),
             picks: picks::Picks::default(),
+            counted: line::Counted::default(),
             spared_until: Arc::default(),
             pump_passed_at: Arc::default(),
             pump_took_at: Arc::default(),

@@ -10,8 +10,9 @@ use domain::payment::{Answer, Authorization, Payment, PaymentAttempt, Refund};
 use domain::reservation::{Pay, Reservation};
 use domain::time::Time;
 use domain::won::Won;
-use domain::words::{Actor, AttemptStatus};
+use domain::words::AttemptStatus;
 use sqlx::any::AnyRow;
+use std::time::Duration;
 
 /// A wish to pay, with what the gateway's widget gave the browser.
 #[derive(Debug, Clone)]
@@ -29,13 +30,14 @@ macro_rules! attempt_columns {
 }
 
 impl Store {
-    /// T4: a new payment attempt, by the customer.
+    /// T4: a new payment attempt, by the customer; it takes the place of one that waits unsent (R27).
     pub async fn pay(
         &self,
         owner: &CustomerId,
         command: &PayCommand,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
+        let wait = self.wait_ahead().await?;
         repeated(|| async {
             let mut tx = self.begin().await?;
             let id = &command.reservation_id;
@@ -43,11 +45,16 @@ impl Store {
                 Ok(row) => row,
                 Err(decision) => return left(tx, decision).await,
             };
-            match row.pay(self.now(), command.pay, self.deadlines()) {
+            let waits_unsent = row.is_in_line();
+            match row.pay(self.now(), command.pay, wait, self.deadlines()) {
                 Ok(events) => {
+                    if waits_unsent {
+                        abandon_attempt(&mut tx, &row).await?;
+                    }
                     self.insert_attempt(&mut tx, &row, command.authorization.as_ref()).await?;
                     self.record(&mut tx, &mut row, &events, Attend::Now).await?;
                     self.commit(tx, &row).await?;
+                    self.joins_line(&row);
                     Ok(Decision::Done(row))
                 }
                 Err(refusal) => left(tx, Decision::Refused(refusal, Some(row))).await,
@@ -61,11 +68,10 @@ impl Store {
         repeated(|| async {
             let mut tx = self.begin().await?;
             let Some(mut row) = self.lock(&mut tx, id).await? else { return left(tx, ()).await };
-            let Some(plan) = &row.plan else { return left(tx, ()).await };
-            let pay = Pay { method: plan.method, amount: row.amount, actor: Actor::System };
-            let Ok(events) = row.pay(self.now(), pay, self.deadlines()) else {
-                return left(tx, ()).await;
-            };
+            let Some(pay) = row.planned_pay() else { return left(tx, ()).await };
+            // Its turn has come, so there is nothing to wait for.
+            let paid = row.pay(self.now(), pay, Duration::ZERO, self.deadlines());
+            let Ok(events) = paid else { return left(tx, ()).await };
             self.insert_attempt(&mut tx, &row, None).await?;
             self.record(&mut tx, &mut row, &events, Attend::Later).await?;
             self.commit(tx, &row).await
@@ -73,7 +79,30 @@ impl Store {
         .await
     }
 
-    async fn insert_attempt(
+    /// T8, and T4 of a plan that nobody has begun to carry out: who waits long in line is told. True
+    /// when they were. Nobody is woken: the line moves by itself.
+    pub async fn defer(&self, id: &ReservationId) -> Result<bool, StoreError> {
+        let wait = self.wait_ahead().await?;
+        repeated(|| async {
+            let mut tx = self.begin().await?;
+            let Some(mut row) = self.lock(&mut tx, id).await? else { return left(tx, false).await };
+            let had = row.attempt_id();
+            let events = row.defer(self.now(), wait, self.deadlines());
+            if events.is_empty() {
+                return left(tx, false).await;
+            }
+            if row.attempt_id() != had {
+                self.insert_attempt(&mut tx, &row, None).await?;
+            }
+            self.record(&mut tx, &mut row, &events, Attend::Later).await?;
+            self.commit(tx, &row).await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The row's newest attempt.
+    pub(crate) async fn insert_attempt(
         &self,
         tx: &mut Tx,
         row: &Reservation,
@@ -221,7 +250,7 @@ pub(crate) async fn save_attempt(
     Ok(())
 }
 
-/// The reservation ended before its attempt was sent.
+/// The reservation ended before its attempt was sent, or another takes its place.
 pub(crate) async fn abandon_attempt(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
     sqlx::query(
         "update payment_attempt set status = 'ABANDONED' \

@@ -27,7 +27,7 @@ macro_rules! columns {
         "reservation_id, code, customer_id, showtime_id, movie_title, theater_name, \
          auditorium_name, starts_at, ends_at, cancel_policy, grade, party, prices, amount, status, \
          status_reason, capacity, plan, attempts_left, attempt_n, attempt_method, attempt_status, \
-         approval_ends_at, open_call, open_operation, open_cancellation, refunded, seat_status, seat_numbers, \
+         estimated_at, approval_ends_at, open_call, open_operation, open_cancellation, refunded, seat_status, seat_numbers, \
          ticket_status, check_in, deadline_at, attend_at, wakes, created_at, updated_at, version, last_seq"
     };
 }
@@ -128,7 +128,7 @@ async fn save(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
          open_call = $11, open_operation = $12, open_cancellation = $13, refunded = $14, \
          seat_status = $15, seat_numbers = $16, ticket_status = $17, deadline_at = $18, \
          attend_at = $19, wakes = 0, updated_at = $20, version = $2, last_seq = $21, \
-         approval_ends_at = $22, check_in = $23, party = $24 \
+         approval_ends_at = $22, check_in = $23, party = $24, estimated_at = $25 \
          where reservation_id = $1 and version = $2 - 1",
     )
     .bind(row.id.as_str())
@@ -155,6 +155,7 @@ async fn save(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
     .bind(row.approval_ends_at.map(Time::as_millis))
     .bind(row.check_in.as_ref().map(to_json))
     .bind(to_json(&row.party))
+    .bind(row.estimated_at.map(Time::as_millis))
     .execute(&mut **tx)
     .await?;
     if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale(row.id.to_string())) }
@@ -195,6 +196,7 @@ pub(crate) fn reservation(row: &AnyRow) -> Result<Reservation, StoreError> {
         plan: json_or_null(row, "plan")?,
         attempts_left: number(row, "attempts_left")?,
         attempt,
+        estimated_at: time_or_null(row, "estimated_at")?,
         approval_ends_at: time_or_null(row, "approval_ends_at")?,
         open_call,
         open_cancellation: word_or_null(row, "open_cancellation")?,

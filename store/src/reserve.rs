@@ -14,6 +14,7 @@ use domain::time::Time;
 use domain::won::Won;
 use domain::words::{AgeRating, Capacity, Grade, ReservationStatus, SeatStatus, TicketStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// What a customer asks for.
 #[derive(Debug, Clone)]
@@ -61,6 +62,7 @@ impl Store {
         new: &NewReservation,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
+        let wait = self.wait_ahead().await?;
         let id =
             ReservationId::parse(fresh::id('r')).map_err(|why| broken("reservation_id", why))?;
         let tries = AtomicU32::new(0);
@@ -69,7 +71,7 @@ impl Store {
             if again && let Some(row) = self.reservation(&id).await? {
                 return Ok(Decision::Done(row)); // the try before had taken effect
             }
-            self.try_reserve(&id, new, key).await
+            self.try_reserve(&id, new, wait, key).await
         })
         .await
     }
@@ -78,6 +80,7 @@ impl Store {
         &self,
         id: &ReservationId,
         new: &NewReservation,
+        wait: Duration,
         key: Option<&RequestKey>,
     ) -> Result<Decision, StoreError> {
         let now = self.now();
@@ -85,7 +88,7 @@ impl Store {
             Ok(amount) => new_row(id, new, amount, now),
             Err(refusal) => return self.refused_unless_replayed(key, refusal).await,
         };
-        let events = row.reserve(self.deadlines());
+        let events = row.reserve(wait, self.deadlines());
         if !new.offer.has_room(new.grade, &new.party) {
             // Spares a sold-out create its inserts; the pool's own update below decides.
             return self.refused_unless_replayed(key, Refusal::SoldOut).await;
@@ -105,15 +108,19 @@ impl Store {
             }
         }
         row.attend_at = Some(now);
-        row.last_seq = i64::try_from(events.len()).expect("a create has one event");
+        row.last_seq = i64::try_from(events.len()).expect("a create has few events");
         insert(&mut tx, &mut row).await?;
         insert_contact(&mut tx, &row.id, &new.contact).await?;
+        if row.attempt.is_some() {
+            self.insert_attempt(&mut tx, &row, None).await?;
+        }
         append(&mut tx, &row, &events).await?;
         mypage::put(&mut tx, &row).await?;
         if !capacity::claim(&mut tx, &row).await? {
             return left(tx, Decision::Refused(Refusal::SoldOut, None)).await;
         }
         self.commit(tx, &row).await?;
+        self.joins_line(&row);
         Ok(Decision::Done(row))
     }
 
@@ -189,6 +196,7 @@ fn new_row(id: &ReservationId, new: &NewReservation, amount: Won, now: Time) -> 
         plan: new.plan.clone(),
         attempts_left: 0,
         attempt: None,
+        estimated_at: None,
         approval_ends_at: None,
         open_call: None,
         open_cancellation: None,
@@ -214,8 +222,9 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
              theater_name, auditorium_name, starts_at, ends_at, cancel_policy, grade, party, \
              amount, status, capacity, plan, attempts_left, refunded, seat_status, seat_numbers, \
              ticket_status, deadline_at, attend_at, wakes, created_at, updated_at, version, \
-             last_seq, prices) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24) \
+             last_seq, prices, attempt_n, attempt_method, attempt_status, estimated_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24, $25, $26, $27, $28) \
              on conflict (code) do nothing",
         )
         .bind(row.id.as_str())
@@ -242,6 +251,10 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
         .bind(row.created_at.as_millis())
         .bind(row.last_seq)
         .bind(to_json(&row.prices))
+        .bind(row.attempt.map(|attempt| i64::from(attempt.n)))
+        .bind(row.attempt.map(|attempt| attempt.method.as_str().to_owned()))
+        .bind(row.attempt.map(|attempt| attempt.status.as_str().to_owned()))
+        .bind(row.estimated_at.map(Time::as_millis))
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {

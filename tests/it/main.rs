@@ -16,6 +16,7 @@ mod engines;
 mod fence;
 mod fleet;
 mod gate;
+mod line;
 mod outage;
 mod parting;
 mod paying;

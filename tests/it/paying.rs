@@ -143,7 +143,9 @@ async fn of_many_pays_with_different_keys_one_is_made() {
         assert_eq!(answer.header("retry-after"), "1");
         let problem = answer.expect(409);
         assert_eq!(problem["code"], "payment-in-progress");
-        assert_eq!(problem["currentStatus"], "PAYMENT_PENDING");
+        // Deferred where the machine is busy: a second click is no second card.
+        let status = problem["currentStatus"].as_str().expect("a status");
+        assert!(["PAYMENT_PENDING", "PAYMENT_DEFERRED"].contains(&status), "{status}");
     }
     customer.until(&reservation, "PAYMENT_APPROVED").await;
     assert_eq!(customer.ledger(&reservation).await, ["APPROVE DONE"]);

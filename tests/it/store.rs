@@ -44,6 +44,7 @@ mod undo;
 
 mod attend;
 mod deadlines;
+mod deferring;
 mod plans;
 
 mod durability;

@@ -190,11 +190,23 @@ impl Pump {
                 tracing::warn!(?error, reservation.id = %due.row.id, "deadline not carried out");
             }
         }
+        if due.row.waits_long(self.store.now()) && self.stands_in_line(client, due).await? {
+            return Ok(());
+        }
         match due.row.owes() {
             // The run that waits, if there is one, learns that it is over.
             Owes::Nothing => Ok(wake_if_running(client, &due.row).await?),
             Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => start_booking(client, due).await,
         }
+    }
+
+    /// Whoever waits long for the gateway is told so, and is not woken while their payment stands in
+    /// line: ten thousand who wait cost a look each, and that seldom.
+    async fn stands_in_line(&self, client: &Client, due: &DueReservation) -> anyhow::Result<bool> {
+        // A run that was started just now is on its way there.
+        let deferred = self.store.defer(&due.row.id).await? && due.wakes > 0;
+        let is_new = due.row.version == 1 && due.wakes == 0;
+        Ok(deferred || !is_new && is_busy(client, &booking::workflow_id(&due.row.id)).await?)
     }
 
     async fn forget_old_keys(&self) {
@@ -240,18 +252,22 @@ async fn policy(
     if wakes < WAKES_BEFORE_REPLACED {
         return Ok(WorkflowIdConflictPolicy::UseExisting);
     }
-    let handle = client.get_workflow_handle::<Booking>(workflow_id);
-    let asked = handle.describe(WorkflowDescribeOptions::default());
-    let busy = match timeout(ANSWER_WITHIN, asked).await? {
-        Ok(run) => !run.raw().pending_activities.is_empty(),
-        Err(WorkflowInteractionError::NotFound(_)) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if busy {
+    if is_busy(client, workflow_id).await? {
         return Ok(WorkflowIdConflictPolicy::UseExisting);
     }
     tracing::warn!(workflow.id = workflow_id, "{workflow_id} does not react; replacing its run");
     Ok(WorkflowIdConflictPolicy::TerminateExisting)
+}
+
+/// Whether a run has an activity waiting or running.
+async fn is_busy(client: &Client, workflow_id: &str) -> anyhow::Result<bool> {
+    let handle = client.get_workflow_handle::<Booking>(workflow_id);
+    let asked = handle.describe(WorkflowDescribeOptions::default());
+    match timeout(ANSWER_WITHIN, asked).await? {
+        Ok(run) => Ok(!run.raw().pending_activities.is_empty()),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn wake_if_running(client: &Client, row: &Reservation) -> anyhow::Result<()> {

@@ -14,9 +14,18 @@ pub(super) fn judge(
     findings: &mut Findings<'_>,
 ) {
     deadline(row, findings);
+    let deferred = row.status == ReservationStatus::PaymentDeferred;
+    findings.must(row.estimated_at.is_some() == deferred, Invariant::I12, || {
+        format!("is {} and its turn is estimated for {:?}", row.status, row.estimated_at)
+    });
     let soon = now.plus(ATTEND_AGAIN_MAX);
     let by = match row.owes() {
-        Owes::Payment(_) | Owes::Tickets => Some(soon),
+        // Who is deferred stands in line until its turn should have come.
+        Owes::Payment(_) | Owes::Tickets => Some(
+            row.estimated_at
+                .filter(|_| row.is_in_line())
+                .map_or(soon, |at| at.max(now).plus(ATTEND_AGAIN_MAX)),
+        ),
         Owes::Await(until) => Some(until.max(now).plus(PUMP_AFTER_DEADLINE)),
         Owes::Nothing
             if row.status == ReservationStatus::Ticketed && row.open_cancellation.is_none() =>

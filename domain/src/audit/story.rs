@@ -7,11 +7,13 @@ use crate::timeline::Recorded;
 use crate::words::{
     AttemptStatus, EventType, Operation, ReservationStatus, Scope, SeatStatus, TicketStatus,
 };
+use std::collections::BTreeSet;
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     places(dossier, findings);
     steps(dossier, findings);
     facts(dossier, findings);
+    requests(dossier, findings);
     page(dossier, findings);
 }
 
@@ -49,14 +51,20 @@ pub fn may_follow(
 ) -> bool {
     use EventType as E;
     use ReservationStatus as S;
-    let Some((last, from)) = before else { return (event, to) == (E::Reserved, S::Reserved) };
+    let Some((last, from)) = before else {
+        return event == E::Reserved && matches!(to, S::Reserved | S::PaymentDeferred);
+    };
     let awaits_answer = matches!(from, S::PaymentPending | S::PaymentDeferred);
     let undone = (from, to) == (S::Cancelling, S::Cancelling);
     // Of some tickets, while the others stay (T20).
     let undone_in_part = (from, to) == (S::Ticketed, S::Ticketed);
     match event {
         E::Reserved => false,
-        E::PaymentRequested => from == S::Reserved && to == S::PaymentPending,
+        // While deferred also with another card (R27).
+        E::PaymentRequested => {
+            matches!(from, S::Reserved | S::PaymentDeferred) && to == S::PaymentPending
+        }
+        E::PaymentDeferred => (from == S::Reserved || awaits_answer) && to == S::PaymentDeferred,
         // Also in vain, and too late: the same step opens the undo.
         E::PaymentApproved => {
             (awaits_answer && matches!(to, S::PaymentApproved | S::Cancelling)) || undone
@@ -131,7 +139,6 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
     let lapsed = payments.iter().filter(|p| p.attempt.status == AttemptStatus::Lapsed).count();
     let facts = [
         (EventType::Reserved, 1),
-        (EventType::PaymentRequested, payments.len()),
         (EventType::PaymentApproved, answers(&[Approve], CallRecord::is_done) + read.approved),
         (
             EventType::PaymentDeclined,
@@ -178,6 +185,23 @@ fn changes(Dossier { events, tickets, .. }: &Dossier, findings: &mut Findings<'_
 fn check_ins(Dossier { row, tickets, .. }: &Dossier) -> usize {
     let own = tickets.iter().filter(|t| t.check_in.is_some() && t.check_in != row.check_in);
     own.count() + usize::from(row.check_in.is_some())
+}
+
+/// Every attempt was told of when it was made, as requested or as deferred, and each at most once.
+fn requests(Dossier { events, payments, .. }: &Dossier, findings: &mut Findings<'_>) {
+    let told = |kind: EventType| -> Vec<_> {
+        let told = events.iter().filter(|event| event.kind == kind);
+        told.filter_map(|event| event.detail.payment_id.as_ref()).collect()
+    };
+    let (requested, deferred) =
+        (told(EventType::PaymentRequested), told(EventType::PaymentDeferred));
+    let made: BTreeSet<_> = payments.iter().map(|payment| &payment.attempt.id).collect();
+    let known: BTreeSet<_> = requested.iter().chain(&deferred).copied().collect();
+    let once = |told: &[_]| told.iter().collect::<BTreeSet<_>>().len() == told.len();
+    let fits = made == known && once(&requested) && once(&deferred);
+    findings.must(fits, Invariant::I10, || {
+        format!("made {made:?}, told as requested {requested:?}, as deferred {deferred:?}")
+    });
 }
 
 /// The document is the row. A step without an event shows nothing new, so it may say an older

@@ -1,9 +1,9 @@
 //! The transitions of specification 1.4 as plain functions: each judges the row, changes it, and
 //! says what happened. The store calls one inside one transaction and records what it returns.
 
-use super::{Deadlines, LatestAttempt, OpenCall, Plan, PlanSeats, Reservation};
+use super::{DEFERRED_AFTER, Deadlines, LatestAttempt, OpenCall, Plan, PlanSeats, Reservation};
 use crate::ids::TicketId;
-use crate::payment::ATTEMPTS_MAX;
+use crate::payment::{ATTEMPTS_EVER_MAX, ATTEMPTS_MAX};
 use crate::refusal::Refusal;
 use crate::time::Time;
 use crate::timeline::Event;
@@ -47,28 +47,66 @@ pub enum Declined {
 }
 
 impl Reservation {
-    /// T1, the last part: the new row's deadline and first event.
-    pub fn reserve(&mut self, deadlines: &Deadlines) -> Vec<Event> {
+    /// T1, the last part: the new row's deadline and first event. A plan that will have to wait for
+    /// the gateway says so at once (T4).
+    pub fn reserve(&mut self, wait: Duration, deadlines: &Deadlines) -> Vec<Event> {
         let pay_by = self.created_at.plus(deadlines.pay_within);
         self.deadline_at = Some(if self.plan.is_some() { self.showtime.starts_at } else { pay_by });
         self.attempts_left = ATTEMPTS_MAX;
-        vec![Event::new(EventType::Reserved, Actor::Customer)]
+        let mut events = vec![Event::new(EventType::Reserved, Actor::Customer)];
+        if wait > DEFERRED_AFTER
+            && let Some(pay) = self.planned_pay()
+        {
+            events.push(self.request_payment(self.created_at, pay, wait, deadlines));
+        }
+        events
     }
 
-    /// T4: a new attempt is to be carried out. While RESERVED one may pay, whatever the clock says.
+    /// The wish to pay of a plan.
+    pub fn planned_pay(&self) -> Option<Pay> {
+        let method = self.plan.as_ref()?.method;
+        Some(Pay { method, amount: self.amount, actor: Actor::System })
+    }
+
+    /// T4: a new attempt is to be carried out, after this wait for the gateway.
     pub fn pay(
         &mut self,
         now: Time,
         pay: Pay,
+        wait: Duration,
         deadlines: &Deadlines,
     ) -> Result<Vec<Event>, Refusal> {
+        self.may_pay()?;
+        let deferred = self.status == ReservationStatus::PaymentDeferred;
+        if self.plan.is_some() && (pay.actor == Actor::Customer || deferred) {
+            return Err(Refusal::PaymentInProgress);
+        }
+        // A second click is no second card (R11).
+        if deferred && self.attempt.is_some_and(|attempt| attempt.method == pay.method) {
+            return Err(Refusal::PaymentInProgress);
+        }
+        if pay.amount != self.amount {
+            return Err(Refusal::AmountMismatch { expected: self.amount });
+        }
+        Ok(vec![self.request_payment(now, pay, wait, deadlines)])
+    }
+
+    /// While RESERVED one may pay, whatever the clock says; while deferred with another card, as
+    /// long as nothing was sent (R27).
+    pub(super) fn may_pay(&self) -> Result<(), Refusal> {
+        let tried = self.attempt.map_or(0, |attempt| attempt.n);
         match self.status {
-            ReservationStatus::Reserved => {}
+            ReservationStatus::Reserved => Ok(()),
+            ReservationStatus::PaymentDeferred
+                if self.open_call.is_none() && tried < ATTEMPTS_EVER_MAX =>
+            {
+                Ok(())
+            }
             ReservationStatus::PaymentPending | ReservationStatus::PaymentDeferred => {
-                return Err(Refusal::PaymentInProgress);
+                Err(Refusal::PaymentInProgress)
             }
             ReservationStatus::Expired if self.reason == Some(StatusReason::PaymentTimeout) => {
-                return Err(Refusal::DeadlinePassed);
+                Err(Refusal::DeadlinePassed)
             }
             ReservationStatus::PaymentApproved
             | ReservationStatus::SeatSelected
@@ -76,23 +114,61 @@ impl Reservation {
             | ReservationStatus::Cancelling
             | ReservationStatus::Cancelled
             | ReservationStatus::Expired
-            | ReservationStatus::Completed => return Err(Refusal::WrongState),
+            | ReservationStatus::Completed => Err(Refusal::WrongState),
         }
-        if self.plan.is_some() && pay.actor == Actor::Customer {
-            return Err(Refusal::PaymentInProgress);
-        }
-        if pay.amount != self.amount {
-            return Err(Refusal::AmountMismatch { expected: self.amount });
+    }
+
+    /// The new attempt takes the place of one that was not sent, which the caller abandons.
+    fn request_payment(
+        &mut self,
+        now: Time,
+        pay: Pay,
+        wait: Duration,
+        deadlines: &Deadlines,
+    ) -> Event {
+        if self.plan.is_none() {
+            // A deadline that was spared has passed already; what is accepted gets its full time.
+            self.deadline_at = self.deadline_at.map(|at| match self.status {
+                ReservationStatus::PaymentDeferred if at > now => at,
+                _ => at.max(now).plus(deadlines.defer_within),
+            });
         }
         let n = self.attempt.map_or(0, |attempt| attempt.n) + 1;
         self.attempt =
             Some(LatestAttempt { n, method: pay.method, status: AttemptStatus::Pending });
-        self.status = ReservationStatus::PaymentPending;
-        if self.plan.is_none() {
-            // A deadline that was spared has passed already; what is accepted gets its full time.
-            self.deadline_at = self.deadline_at.map(|at| at.max(now).plus(deadlines.defer_within));
+        if wait > DEFERRED_AFTER {
+            return self.put_off(now, wait, pay.actor);
         }
-        Ok(vec![self.payment_event(EventType::PaymentRequested, pay.actor)])
+        self.status = ReservationStatus::PaymentPending;
+        self.estimated_at = None;
+        self.payment_event(EventType::PaymentRequested, pay.actor)
+    }
+
+    /// T8, and T4 of a plan that nobody has begun to carry out: it waits long, and its customer is
+    /// told. Nothing when it does not, or when they know. The caller writes a new attempt.
+    pub fn defer(&mut self, now: Time, wait: Duration, deadlines: &Deadlines) -> Vec<Event> {
+        if !self.waits_long(now) {
+            return Vec::new();
+        }
+        // It has shown that it has to wait, whatever the estimate.
+        let wait = wait.max(DEFERRED_AFTER + Duration::from_secs(1));
+        match (self.status, self.planned_pay()) {
+            (ReservationStatus::PaymentPending, _) => {
+                vec![self.put_off(now, wait, Actor::System)]
+            }
+            (ReservationStatus::Reserved, Some(pay)) => {
+                vec![self.request_payment(now, pay, wait, deadlines)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn put_off(&mut self, now: Time, wait: Duration, actor: Actor) -> Event {
+        self.status = ReservationStatus::PaymentDeferred;
+        self.estimated_at = Some(now.plus(wait));
+        let mut event = self.payment_event(EventType::PaymentDeferred, actor);
+        event.detail.wait_secs = Some(wait.as_secs());
+        event
     }
 
     /// T5, in time: seats are to be chosen.
@@ -104,6 +180,7 @@ impl Reservation {
     ) -> Vec<Event> {
         self.set_attempt(AttemptStatus::Approved);
         self.status = ReservationStatus::PaymentApproved;
+        self.estimated_at = None;
         self.approval_ends_at = approval_ends_at;
         self.deadline_at = (!self.plan_has_seats()).then(|| self.seat_by(now, deadlines));
         vec![self.payment_event(EventType::PaymentApproved, Actor::Gateway)]
@@ -146,6 +223,7 @@ impl Reservation {
 
     fn pay_again(&mut self, now: Time, deadlines: &Deadlines) {
         self.status = ReservationStatus::Reserved;
+        self.estimated_at = None;
         let pay_by = self.deadline_at.map(|at| at.minus(deadlines.defer_within));
         self.deadline_at =
             pay_by.max(Some(now.plus(PAY_AGAIN_WITHIN_MIN.min(deadlines.pay_within))));
@@ -307,6 +385,7 @@ impl Reservation {
         self.status = status;
         self.reason = reason;
         self.deadline_at = None;
+        self.estimated_at = None;
         let kind = match status {
             ReservationStatus::Expired => EventType::ReservationExpired,
             _ => EventType::ReservationCancelled,

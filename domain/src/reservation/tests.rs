@@ -2,6 +2,7 @@
 //! transitions themselves; the clock of these examples starts at [`NOW`].
 
 mod deadlines;
+mod deferring;
 mod walk;
 mod words;
 
@@ -46,6 +47,7 @@ pub(crate) fn reserved(seats: Option<PlanSeats>) -> Reservation {
         plan: seats.map(|seats| Plan { method: Method::Card, seats }),
         attempts_left: 0,
         attempt: None,
+        estimated_at: None,
         open_call: None,
         open_cancellation: None,
         refunded: Won::ZERO,
@@ -61,11 +63,12 @@ pub(crate) fn reserved(seats: Option<PlanSeats>) -> Reservation {
         approval_ends_at: None,
         last_seq: 1,
     };
-    row.reserve(&Deadlines::default());
+    row.reserve(Duration::ZERO, &Deadlines::default());
     row
 }
 
-/// A row that was brought to this status by one transition after another, all of them now.
+/// A row that was brought to this status by one transition after another, all of them now; one that
+/// is deferred has been in line for two seconds and has a minute to go.
 pub(crate) fn brought_to(status: ReservationStatus, plan: Option<PlanSeats>) -> Reservation {
     use ReservationStatus as S;
     let from = |before| brought_to(before, plan.clone());
@@ -76,7 +79,11 @@ pub(crate) fn brought_to(status: ReservationStatus, plan: Option<PlanSeats>) -> 
             pay(&mut row).unwrap();
             row
         }
-        S::PaymentDeferred => Reservation { status, ..from(S::PaymentPending) },
+        S::PaymentDeferred => {
+            let mut row = from(S::PaymentPending);
+            row.defer(at(2), Duration::from_secs(60), &Deadlines::default());
+            row
+        }
         S::PaymentApproved => {
             let mut row = from(S::PaymentPending);
             row.approve(NOW, None, &Deadlines::default());
@@ -121,7 +128,7 @@ pub(crate) fn brought_to(status: ReservationStatus, plan: Option<PlanSeats>) -> 
 pub(crate) fn pay(row: &mut Reservation) -> Result<Vec<Event>, Refusal> {
     let actor = if row.plan.is_some() { Actor::System } else { Actor::Customer };
     let pay = Pay { method: Method::Card, amount: row.amount, actor };
-    row.pay(row.created_at, pay, &Deadlines::default())
+    row.pay(row.created_at, pay, Duration::ZERO, &Deadlines::default())
 }
 
 pub(crate) fn send(row: &mut Reservation, operation: Operation) {
@@ -209,11 +216,23 @@ fn when_the_pump_looks_again() {
         assert_eq!(row.next_attend(at(now), wakes), expected, "{status} at {now}, {wakes} wakes");
     };
     let row = |status| brought_to(status, None);
-    // Work is owed: later each time, ten minutes at most.
+    // Who has joined the line is looked at when it would be deferred.
     let pending = row(ReservationStatus::PaymentPending);
+    let planned = brought_to(ReservationStatus::Reserved, Some(PlanSeats::Best));
+    for row in [&pending, &planned] {
+        check(row, 0, 0, Some(2));
+        check(row, 7, 0, Some(9));
+        check(row, 7, 1, Some(67));
+    }
+    // Who is deferred stands in line, and is looked at when its turn should have come.
+    let deferred = row(ReservationStatus::PaymentDeferred);
+    for (wakes, secs) in [(0, 92), (1, 122), (5, 662), (99, 662)] {
+        check(&deferred, 2, wakes, Some(secs));
+    }
+    check(&deferred, 100, 0, Some(130));
+    check(&deferred, 2_390, 9, Some(2_405));
+    // Work is owed: later each time, ten minutes at most.
     for (wakes, secs) in [(0, 30), (1, 60), (2, 120), (3, 240), (4, 480), (5, 600), (99, 600)] {
-        check(&pending, 0, wakes, Some(secs));
-        check(&row(ReservationStatus::PaymentDeferred), 0, wakes, Some(secs));
         check(&row(ReservationStatus::SeatSelected), 0, wakes, Some(secs));
         check(&captured(row(ReservationStatus::SeatSelected)), 0, wakes, Some(secs));
     }
@@ -221,11 +240,11 @@ fn when_the_pump_looks_again() {
     send(&mut sent, Operation::Approve);
     check(&sent, u64::from(u32::MAX), u32::MAX, Some(u64::from(u32::MAX) + 600));
     // Its deadline, 40 minutes from now, is never slept through.
-    check(&pending, 2_375, 0, Some(2_405));
-    check(&pending, 2_376, 0, Some(2_405));
+    check(&pending, 2_375, 1, Some(2_405));
+    check(&pending, 2_376, 1, Some(2_405));
     check(&pending, 2_404, 9, Some(2_405));
     // One that was spared is looked at again and again.
-    check(&pending, 2_405, 0, Some(2_410));
+    check(&pending, 2_405, 1, Some(2_410));
     check(&pending, 90_000, 9, Some(90_005));
     // Nor is the end of the show.
     check(&row(ReservationStatus::SeatSelected), ENDS_SECS + 1_790, 0, Some(ENDS_SECS + 1_800));
@@ -264,6 +283,7 @@ fn what_the_customer_may_do() {
     check(ReservationStatus::Reserved, best(), &cancel, &cancel);
     check(ReservationStatus::PaymentPending, None, &cancel, &cancel);
     check(ReservationStatus::PaymentPending, best(), &cancel, &cancel);
+    check(ReservationStatus::PaymentDeferred, None, &pay, &pay);
     check(ReservationStatus::PaymentDeferred, best(), &cancel, &cancel);
     check(ReservationStatus::PaymentApproved, None, &seats, &seats);
     check(ReservationStatus::PaymentApproved, best(), &cancel, &cancel);
@@ -348,7 +368,7 @@ fn which_calls_may_be_opened() {
 fn when_payments_are_refused() {
     let check = |row: &Reservation, pay: Pay, expected: Refusal| {
         let mut after = row.clone();
-        let refused = after.pay(after.created_at, pay, &Deadlines::default());
+        let refused = after.pay(after.created_at, pay, Duration::ZERO, &Deadlines::default());
         assert_eq!(refused, Err(expected), "{}", row.status);
         assert_eq!(after, *row, "a refusal changes nothing");
     };

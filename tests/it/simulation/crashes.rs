@@ -10,7 +10,7 @@ use super::world::{Nature, Who, World};
 use domain::payment::Answer;
 use domain::reservation::PlanSeats;
 use domain::time::Time;
-use domain::words::{Grade, Operation, ReservationStatus as S};
+use domain::words::{EventType, Grade, Operation, ReservationStatus as S};
 use fastrand::Rng;
 use std::path::Path;
 use std::time::Duration;
@@ -71,6 +71,7 @@ fn intent(journey: Journey) -> Intent {
         plan: plan.then_some(PlanSeats::Best),
         pays_after: pays.then_some(pays_after),
         pays_twice: false,
+        changes_card: false,
         chooses_after: Some(Duration::from_secs(2))
             .filter(|_| !matches!(journey, Journey::CancelledApproved | Journey::SeatTimeOut)),
         insists: false,
@@ -194,7 +195,10 @@ async fn ending(world: &World) -> Ending {
         ));
         reservation.extend(row.seat_numbers);
         for event in store.timeline(&row.id, 0, 100).await.expect("it reads") {
-            reservation.push(format!("{} {}", event.kind, event.status));
+            let told = told(event.kind, event.status);
+            if event.kind != EventType::PaymentDeferred || reservation.last() != Some(&told) {
+                reservation.push(told);
+            }
         }
     }
     let ledger = world.shared.gateway.ledger().into_iter().map(|entry| {
@@ -202,6 +206,13 @@ async fn ending(world: &World) -> Ending {
         format!("{} {} {done}", entry.call.operation, entry.call.body.amount.get())
     });
     Ending { reservation, ledger: ledger.collect() }
+}
+
+/// Whether somebody was told to wait depends on when: a payment that was deferred was requested.
+fn told(kind: EventType, status: S) -> String {
+    let kind = if kind == EventType::PaymentDeferred { EventType::PaymentRequested } else { kind };
+    let status = if status == S::PaymentDeferred { S::PaymentPending } else { status };
+    format!("{kind} {status}")
 }
 
 /// Every disturbance at every point that it fits; how many worlds that were.

@@ -58,6 +58,8 @@ pub(super) struct Intent {
     /// How long until payment; nothing: never.
     pub(super) pays_after: Option<Duration>,
     pub(super) pays_twice: bool,
+    /// With another card, while the first waits (R27).
+    pub(super) changes_card: bool,
     pub(super) chooses_after: Option<Duration>,
     /// Wants these very seats, whoever has them.
     pub(super) insists: bool,
@@ -122,6 +124,7 @@ impl Intent {
             plan,
             pays_after,
             pays_twice: rng.u32(0..6) == 0,
+            changes_card: rng.u32(0..3) == 0,
             chooses_after,
             insists: rng.u32(0..4) == 0,
             moves: rng.u32(0..4) == 0,
@@ -166,6 +169,10 @@ impl Customer {
                     self.shared.wait(pause).await;
                     self.pays(&row).await;
                 }
+                ReservationStatus::PaymentDeferred if self.intent.changes_card => {
+                    self.intent.changes_card = false;
+                    self.pays(&row).await;
+                }
                 ReservationStatus::PaymentApproved if !row.plan_has_seats() => {
                     let Some(pause) = self.intent.chooses_after else { return };
                     self.shared.wait(pause).await;
@@ -195,7 +202,11 @@ impl Customer {
 
     /// Waits for the moment and cancels.
     pub(super) async fn cancels(mut self, how: Cancels) {
-        let rank = |status| BY_RANK.iter().position(|of| *of == status);
+        let rank = |status| {
+            let deferred = status == ReservationStatus::PaymentDeferred;
+            let status = if deferred { ReservationStatus::PaymentPending } else { status };
+            BY_RANK.iter().position(|of| *of == status)
+        };
         for _ in 0..LOOKS_MAX {
             let known = self.known();
             let row = match &known {
@@ -250,9 +261,11 @@ impl Customer {
     }
 
     async fn pays(&mut self, row: &Reservation) {
+        let waits = row.status == ReservationStatus::PaymentDeferred;
+        let method = if waits { Method::KakaoPay } else { Method::Card };
         let command = Command::Pay(PayCommand {
             reservation_id: row.id.clone(),
-            pay: Pay { method: Method::Card, amount: row.amount, actor: Actor::Customer },
+            pay: Pay { method, amount: row.amount, actor: Actor::Customer },
             authorization: None,
         });
         self.command(&command).await;

@@ -140,7 +140,7 @@ impl World {
                 row.customer_id == customer
                     && match &command {
                         Command::Reserve(_) => has("Reserved"),
-                        Command::Pay(_) => has("PaymentRequested"),
+                        Command::Pay(_) => has("PaymentRequested") || has("PaymentDeferred"),
                         Command::Select(..) => has("SeatAssigned"),
                         Command::CheckIn(_) | Command::CheckInByCode(_) => {
                             has("TicketUsed") && matches!(row.status, S::Ticketed | S::Completed)

@@ -42,11 +42,19 @@ async fn drain(shared: &Shared, store: &Store) -> Result<(), StoreError> {
             if store.attend_time(&due.row).await? {
                 continue;
             }
+            let waits_long = due.row.waits_long(store.now());
+            if waits_long && store.defer(&due.row.id).await? && due.wakes > 0 {
+                continue;
+            }
             if !answers(shared, store) {
                 store.give_back_reservation(&due, GIVEN_BACK_FOR).await?;
                 continue;
             }
             let id = due.row.id.clone();
+            if waits_long {
+                shared.order(Order::InLine(id));
+                continue;
+            }
             shared.order(match due.row.owes() {
                 Owes::Nothing => Order::Wake(id),
                 Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => {

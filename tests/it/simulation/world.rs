@@ -436,6 +436,16 @@ impl World {
                     let workflow = format!("booking/{}", self.trace.place(id.as_str()));
                     self.wake(&workflow);
                 }
+                Order::InLine(id) => {
+                    let workflow = format!("booking/{}", self.trace.place(id.as_str()));
+                    let run = Who::Run(workflow.clone());
+                    let idle =
+                        |actor: &Actor| matches!(actor.at, Point::Wait { wakeable: true, .. });
+                    let mut actors = self.actors.iter();
+                    if !actors.any(|actor| actor.who == run && !idle(actor)) {
+                        self.start_or_wake(workflow, Subject::Booking(id), 0);
+                    }
+                }
                 Order::Doubled { customer, command, key } => self.doubled(customer, command, key),
             }
         }

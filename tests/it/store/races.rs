@@ -10,7 +10,7 @@ use super::fixture::{Ending, Fixture, on_postgres, together};
 use domain::audit::Invariant;
 use domain::refusal::Refusal;
 use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
-use domain::words::{Operation, ReservationStatus};
+use domain::words::{Method, Operation, ReservationStatus};
 use std::time::Duration;
 use store::gateway_calls::Opened;
 use store::{Store, StoreError};
@@ -28,6 +28,8 @@ on_both!(damaged:
     r25_eight_runs_carry_one_booking,
     r25_two_runs_issue_tickets,
     r26_a_void_meets_a_capture,
+    r27_another_card_meets_the_first_one,
+    t8_a_deferral_meets_an_approval,
     r28_a_paused_sender_reports_after_the_undo,
 );
 
@@ -277,6 +279,34 @@ async fn r26_a_void_meets_a_capture(f: &Fixture) {
     f.run("drop index gateway_call_sent").await;
     assert!(matches!(void().await.expect("no guard is left"), Opened::Fresh(_)));
     assert!(f.is_broken(Invariant::I8).await, "capture and void are on their way");
+}
+
+/// With the lock see `deferring::another_card_races_the_opening_of_the_call`.
+async fn r27_another_card_meets_the_first_one(f: &Fixture) {
+    f.paid(&f.reserved(EVENING, 1).await).await;
+    f.advance(Duration::from_secs(30));
+    let row = f.paid(&f.reserved(EVENING, 1).await).await;
+    assert_eq!(row.status, ReservationStatus::PaymentDeferred);
+    f.remember().await;
+    let call = f.opened(&row, Operation::Approve).await;
+    f.put_back(&row.id).await;
+    let mut another = pay_command(&row);
+    another.pay.method = Method::KakaoPay;
+    done(f.store.pay(&row.customer_id, &another, None).await.expect("it answers"));
+    f.store.record_answer(&call.key, &approval()).await.expect("it answers");
+    assert_eq!(f.attempts(&row).await, ["ABANDONED", "PENDING"], "and the first is charged");
+    assert!(f.is_broken(Invariant::I8).await);
+}
+
+/// With the lock see `deferring::a_deferral_races_the_opening_of_the_call`.
+async fn t8_a_deferral_meets_an_approval(f: &Fixture) {
+    let row = f.paid(&f.reserved(EVENING, 1).await).await;
+    f.remember().await;
+    f.answered(&row, Operation::Approve, &approval()).await;
+    f.advance(Duration::from_secs(2));
+    decide_again(f, &row, async || f.store.defer(&row.id).await.map(drop)).await;
+    assert_eq!(f.row(&row.id).await.status, ReservationStatus::PaymentDeferred);
+    assert!(f.is_broken(Invariant::I8).await, "it has been approved");
 }
 
 /// The gateway's part, one answer to one key, is tested with the stand-in (`tests/keys.rs`).

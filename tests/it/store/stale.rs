@@ -10,6 +10,7 @@ use domain::ids::CancellationId;
 use domain::refusal::Refusal;
 use domain::reservation::Reservation;
 use domain::words::{Actor, Operation};
+use std::time::Duration;
 use store::Decision;
 
 on_both!(damaged:
@@ -81,7 +82,8 @@ async fn a_payment_of_a_stale_copy_is_a_second_one(f: &Fixture) {
     f.run("drop index payment_attempt_live").await;
     let (mut one, mut two) = (row.clone(), row.clone());
     for (copy, id) in [(&mut one, "p-one"), (&mut two, "p-two")] {
-        let judged = copy.pay(f.store.now(), pay_command(&row).pay, f.store.deadlines());
+        let judged =
+            copy.pay(f.store.now(), pay_command(&row).pay, Duration::ZERO, f.store.deadlines());
         assert!(judged.is_ok(), "each copy may be paid");
         let written = f.run(format!(
             "insert into payment_attempt (payment_attempt_id, reservation_id, customer_id, n, \

@@ -112,7 +112,7 @@ fn whose_authorization_lapsed_has_time_again_and_no_decline() {
 fn five_minutes_to_pay_again_are_never_more_than_the_first_time() {
     let short = Deadlines { pay_within: secs(60), ..defaults() };
     let mut row = reserved(None);
-    row.reserve(&short);
+    row.reserve(Duration::ZERO, &short);
     pay(&mut row).unwrap();
     row.decline(at(50), "LIMIT", &short);
     assert_eq!(row.deadline_at, Some(at(110)));

@@ -22,10 +22,10 @@ const STEPS_MAX: usize = 60;
 /// So many walks at most until every transition has been taken.
 const WALKS_MAX: usize = 10_000;
 
-/// Specification 1.4, as far as it is written: which status follows which. T4 with PAYMENT_DEFERRED
-/// and T22 will add pairs.
-const PAIRS: [(S, S); 23] = [
+/// Specification 1.4, as far as it is written: which status follows which. T22 will add pairs.
+const PAIRS: [(S, S); 25] = [
     (S::Reserved, S::PaymentPending),         // T4
+    (S::Reserved, S::PaymentDeferred),        // T4
     (S::Reserved, S::Cancelled),              // T18
     (S::Reserved, S::Expired),                // T11
     (S::PaymentPending, S::Reserved),         // T6
@@ -34,6 +34,7 @@ const PAIRS: [(S, S); 23] = [
     (S::PaymentPending, S::Cancelling),       // T5 after the start, T18 after sending
     (S::PaymentPending, S::Cancelled),        // T18
     (S::PaymentPending, S::Expired),          // T7, T11
+    (S::PaymentDeferred, S::PaymentPending),  // T4 (R27)
     (S::PaymentDeferred, S::Reserved),        // T6
     (S::PaymentDeferred, S::PaymentApproved), // T5
     (S::PaymentDeferred, S::Cancelling),      // T5, T18
@@ -81,6 +82,7 @@ impl Walk {
     fn check_standing(&self) {
         let row = &self.row;
         assert_eq!(row.capacity, self.pool);
+        assert_eq!(row.estimated_at.is_some(), row.status == S::PaymentDeferred);
         match row.status {
             S::Ticketed => {}
             _ => assert_eq!(row.open_cancellation.is_some(), row.status == S::Cancelling),
@@ -134,7 +136,8 @@ impl Walk {
             Owes::Payment(_) | Owes::Tickets => {
                 let attend = attend.expect("work is owed");
                 assert!(attend > self.now);
-                assert!(attend <= self.now.plus(ATTEND_AGAIN));
+                let turn = row.estimated_at.filter(|_| row.is_in_line());
+                assert!(attend <= turn.unwrap_or(self.now).max(self.now).plus(ATTEND_AGAIN));
             }
             Owes::Await(until) => {
                 assert_eq!(row.deadline_at, Some(until));
@@ -152,8 +155,10 @@ impl Walk {
     fn check_actions(&self) {
         let allowed = self.row.allowed_actions(self.now);
         let row = || self.row.clone();
-        let pay = Pay { method: Method::Card, amount: self.row.amount, actor: Actor::Customer };
-        let may_pay = row().pay(self.now, pay, &Deadlines::default()).is_ok();
+        let method = self.another_method();
+        let pay = Pay { method, amount: self.row.amount, actor: Actor::Customer };
+        let paid = row().pay(self.now, pay, Duration::ZERO, &Deadlines::default());
+        let may_pay = paid.is_ok();
         assert_eq!(allowed.contains(&Action::Pay), may_pay);
         let seats = row().may_select_seats().is_ok() && !self.row.plan_has_seats();
         assert_eq!(allowed.contains(&Action::SelectSeats), seats);
@@ -205,6 +210,7 @@ fn check_order(timeline: &[Event]) {
         EventType::ReservationCancelled | EventType::ReservationExpired => Some(7),
         EventType::Reserved
         | EventType::PaymentRequested
+        | EventType::PaymentDeferred
         | EventType::PaymentApproved
         | EventType::PaymentDeclined
         | EventType::PaymentLapsed
@@ -242,7 +248,9 @@ fn ops() -> impl Strategy<Value = Op> {
         4 => (0..90u64).prop_map(|secs| Op::Wait { secs }),
         2 => (0..3_000u64).prop_map(|secs| Op::Wait { secs }),
         1 => (0..9_000u64).prop_map(|secs| Op::Wait { secs }),
-        4 => (0..10).prop_map(|n| Op::Pay { is_right_amount: n > 0 }),
+        4 => (0..10, 0..6u64).prop_map(|(n, wait_secs)| {
+            Op::Pay { is_right_amount: n > 0, wait_secs }
+        }),
         1 => Just(Op::PayByPlan),
         2 => Just(Op::Defer),
         4 => proptest::sample::select(Operation::EVERY).prop_map(Op::Open),

@@ -37,8 +37,8 @@ Method CARD KAKAO_PAY NAVER_PAY TOSS_PAY
 Role customer gate staff admin partner
 StaffAction CANCEL_RESERVATION NUDGE
 Actor customer staff system gateway
-EventType Reserved PaymentRequested PaymentApproved PaymentDeclined PaymentLapsed \
-PaymentCaptured SeatAssigned SeatChanged PlanSeatsTaken TicketIssued TicketUsed \
+EventType Reserved PaymentRequested PaymentDeferred PaymentApproved PaymentDeclined \
+PaymentLapsed PaymentCaptured SeatAssigned SeatChanged PlanSeatsTaken TicketIssued TicketUsed \
 CancellationRequested \
 PaymentCancellationRequested SeatCancellationRequested TicketCancellationRequested \
 TicketCancelled SeatCancelled PaymentCancelled RefundDelayed ReservationCancelled \

@@ -24,9 +24,10 @@ pub(super) enum Op {
     },
     Pay {
         is_right_amount: bool,
+        wait_secs: u64,
     },
     PayByPlan,
-    /// T8, as the pump will do it.
+    /// The pump's part: T8, and T4 of a plan.
     Defer,
     Open(Operation),
     Answer(Reply),
@@ -116,8 +117,13 @@ impl Walk {
     fn carry_out(&mut self, op: Op) {
         match op {
             Op::Wait { secs } => self.now = self.now.plus(Duration::from_secs(secs)),
-            Op::Pay { is_right_amount } => self.pay(is_right_amount, Actor::Customer),
-            Op::PayByPlan if self.row.plan.is_some() => self.pay(true, Actor::System),
+            Op::Pay { is_right_amount, wait_secs } => {
+                let wait = Duration::from_secs(wait_secs);
+                self.pay(is_right_amount, Actor::Customer, wait);
+            }
+            Op::PayByPlan if self.row.plan.is_some() => {
+                self.pay(true, Actor::System, Duration::ZERO);
+            }
             Op::PayByPlan => {}
             Op::Defer => self.defer(),
             Op::Open(operation) => self.open(operation),
@@ -142,6 +148,7 @@ impl Walk {
 
     pub(super) fn record(&mut self, events: Vec<Event>) {
         self.row.version += 1;
+        self.row.updated_at = self.now;
         self.row.last_seq += i64::try_from(events.len()).unwrap();
         for event in &events {
             let told = (event.kind, self.row.status);
@@ -157,19 +164,28 @@ impl Walk {
     }
 
     /// `Store::pay`, `Store::pay_by_plan`.
-    fn pay(&mut self, is_right_amount: bool, actor: Actor) {
+    fn pay(&mut self, is_right_amount: bool, actor: Actor, wait: Duration) {
         let amount = if is_right_amount { self.row.amount } else { Won::ZERO };
-        let pay = Pay { method: Method::Card, amount, actor };
-        if let Ok(events) = self.row.pay(self.now, pay, &Deadlines::default()) {
+        let pay = Pay { method: self.another_method(), amount, actor };
+        if let Ok(events) = self.row.pay(self.now, pay, wait, &Deadlines::default()) {
             assert!(is_right_amount);
             self.record(events);
         }
     }
 
+    /// Another than the last attempt's, as for a second card (R27).
+    pub(super) fn another_method(&self) -> Method {
+        match self.row.attempt.map(|attempt| attempt.method) {
+            Some(Method::Card) => Method::KakaoPay,
+            _ => Method::Card,
+        }
+    }
+
     fn defer(&mut self) {
-        if self.row.status == S::PaymentPending && self.row.open_call.is_none() {
-            self.row.status = S::PaymentDeferred;
-            self.record(Vec::new());
+        let wait = Duration::from_secs(60);
+        let events = self.row.defer(self.now, wait, &Deadlines::default());
+        if !events.is_empty() {
+            self.record(events);
         }
     }
 
@@ -491,7 +507,7 @@ impl Walk {
             OwesUndo::Nothing => {}
         }
         match self.row.owes() {
-            Owes::Payment(PaymentStep::Request) => self.pay(true, Actor::System),
+            Owes::Payment(PaymentStep::Request) => self.pay(true, Actor::System, Duration::ZERO),
             Owes::Payment(PaymentStep::Approve) => self.open(Operation::Approve),
             Owes::Payment(PaymentStep::PlanSeats) => self.select_seats(Actor::System),
             Owes::Payment(PaymentStep::Capture) => self.open(Operation::Capture),
