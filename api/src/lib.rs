@@ -15,6 +15,7 @@ pub mod payments;
 pub mod progress;
 pub mod reservations;
 pub mod seats;
+pub mod showtime_cancellations;
 pub mod showtimes;
 pub mod theaters;
 pub mod tickets;
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
         .merge(movies::routes())
         .merge(theaters::routes())
         .merge(showtimes::routes())
+        .merge(showtime_cancellations::routes())
         .merge(seats::routes())
         .merge(reservations::routes())
         .merge(payments::routes())

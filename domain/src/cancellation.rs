@@ -3,6 +3,7 @@
 //! and for some of its tickets.
 
 pub mod asking;
+pub mod showtime;
 pub mod window;
 
 use crate::ids::{CancellationId, ReservationId, TicketId};
@@ -144,6 +145,7 @@ impl Reservation {
         let (scope, price) = (Scope::Whole, self.worth());
         let accepted = Accepted { id: id.clone(), scope, reason, actor, percent, price };
         let cancellation = Cancellation::new(now, self, accepted);
+        let ticketed = self.status == ReservationStatus::Ticketed;
         self.status = ReservationStatus::Cancelling;
         self.reason = Some(reason);
         self.deadline_at = None;
@@ -159,9 +161,15 @@ impl Reservation {
             let asked = Event::new(EventType::SeatCancellationRequested, actor);
             events.push(asked.seats(&self.seat_numbers));
         }
-        if self.tickets == TicketStatus::Issued {
-            self.tickets = TicketStatus::CancelRequested;
-            events.push(Event::new(EventType::TicketCancellationRequested, actor));
+        match self.tickets {
+            // Used ones, too: only the house itself undoes those (T22).
+            TicketStatus::Issued | TicketStatus::Used if ticketed => {
+                self.tickets = TicketStatus::CancelRequested;
+                events.push(Event::new(EventType::TicketCancellationRequested, actor));
+            }
+            // The party came in by its code.
+            TicketStatus::Used => self.tickets = TicketStatus::None,
+            _ => {}
         }
         (cancellation, events)
     }

@@ -260,6 +260,7 @@ words!(
     /// What staff did, as the audit names it.
     StaffAction {
         CancelReservation = "CANCEL_RESERVATION",
+        CancelShowtime = "CANCEL_SHOWTIME",
         /// Attend it now.
         Nudge = "NUDGE",
     }

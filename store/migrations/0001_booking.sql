@@ -57,6 +57,18 @@ create table showtime (
 create index showtime_by_movie on showtime (movie_id, starts_at);
 create index showtime_by_start on showtime (starts_at);
 
+-- A showtime that the house gave up: the pump undoes its reservations, page by page.
+create table showtime_cancellation (
+    showtime_id  text   not null primary key references showtime (showtime_id),
+    reason       text   not null, -- in the words of staff
+    cancelled_at bigint not null,
+    ended_at     bigint,          -- when its last reservation was found to have ended
+    attend_at    bigint,
+    wakes        bigint not null
+);
+create index showtime_cancellation_to_attend on showtime_cancellation (attend_at)
+    where attend_at is not null;
+
 -- The right to N seats of a grade, before seats are chosen. One row per showtime and grade.
 create table capacity_pool (
     showtime_id text   not null references showtime (showtime_id),
@@ -116,6 +128,7 @@ create table reservation (
 );
 create unique index reservation_code on reservation (code);
 create index reservation_by_customer on reservation (customer_id, reservation_id);
+create index reservation_by_showtime on reservation (showtime_id, reservation_id);
 create index reservation_to_attend on reservation (attend_at) where attend_at is not null;
 -- Who waits unsent for the gateway, since when: ten thousand are counted in a millisecond or two.
 create index reservation_in_line on reservation (updated_at)

@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// A look without a transaction, so that an idle pump costs no fsync.
-    async fn any_due(&self, sql: &'static str, now: Time) -> Result<bool, StoreError> {
+    pub(crate) async fn any_due(&self, sql: &'static str, now: Time) -> Result<bool, StoreError> {
         let found = sqlx::query(sql).bind(now.as_millis()).fetch_optional(self.readers()).await?;
         Ok(found.is_some())
     }
@@ -270,6 +270,9 @@ impl Store {
                 Expiry::NotDue => {
                     let events = row.complete(now);
                     if !events.is_empty() {
+                        if self.is_given_up(&mut tx, &row.showtime.showtime_id).await? {
+                            return left(tx, false).await;
+                        }
                         check_ins::mark_no_shows(&mut tx, &row).await?;
                     }
                     events

@@ -247,9 +247,16 @@ impl Store {
     pub async fn close_cancellation(&self, id: &CancellationId) -> Result<(), StoreError> {
         repeated(|| async {
             let Some(mut undo) = self.lock_undo(id, OwesUndo::Close).await? else { return Ok(()) };
-            let events = undo.row.close_cancellation(&mut undo.cancellation);
+            let rest = undo.row.give_back_rest(self.now(), new_id()?, &mut undo.cancellation);
+            let (rest, events) = match rest {
+                Some((rest, events)) => (Some(rest), events),
+                None => (None, undo.row.close_cancellation(&mut undo.cancellation)),
+            };
             payments::abandon_attempt(&mut undo.tx, &undo.row).await?;
             save_cancellation(&mut undo.tx, &undo.cancellation).await?;
+            if let Some(rest) = rest {
+                insert_cancellation(&mut undo.tx, &rest).await?;
+            }
             self.record(&mut undo.tx, &mut undo.row, &events, Attend::Later).await?;
             self.commit(undo.tx, &undo.row).await
         })
@@ -304,19 +311,21 @@ fn cancelled(row: &Reservation, had: ReservationStatus) -> Deed {
     }
 }
 
-fn new_id() -> Result<CancellationId, StoreError> {
+pub(crate) fn new_id() -> Result<CancellationId, StoreError> {
     CancellationId::parse(fresh::id('c')).map_err(|why| broken("cancellation_id", why))
 }
 
 /// The new cancellation's row, and all tickets marked: from here scans refuse them.
-async fn insert_undo(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
+pub(crate) async fn insert_undo(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
     insert_cancellation(tx, new).await?;
     sqlx::query(
         "update ticket set status = 'CANCEL_REQUESTED', cancellation_id = $2 \
-         where reservation_id = $1 and status = 'ISSUED'",
+         where reservation_id = $1 and (status = 'ISSUED' \
+         or (status = 'USED' and $3 = 'SHOWTIME_CANCELLED'))",
     )
     .bind(new.reservation_id.as_str())
     .bind(new.id.as_str())
+    .bind(new.reason.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())

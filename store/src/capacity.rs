@@ -5,6 +5,7 @@ use crate::StoreError;
 use crate::row::{int, number, word};
 use crate::writer::Tx;
 use domain::catalogue::Pool;
+use domain::refusal::Refusal;
 use domain::reservation::Reservation;
 
 pub(crate) fn pool(row: &sqlx::any::AnyRow) -> Result<Pool, StoreError> {
@@ -24,6 +25,17 @@ pub(crate) async fn claim(tx: &mut Tx, row: &Reservation) -> Result<bool, StoreE
          where showtime_id = $1 and grade = $2 and open = 1 and held + sold + $3 <= sellable",
     );
     Ok(changed(tx, row, claimed, i64::from(row.party.size())).await? == 1)
+}
+
+/// Why there was nothing to claim: closed for all, or no room (R17).
+pub(crate) async fn why_not(tx: &mut Tx, row: &Reservation) -> Result<Refusal, StoreError> {
+    let sql = "select open from capacity_pool where showtime_id = $1 and grade = $2";
+    let open: Option<i64> = sqlx::query_scalar(sql)
+        .bind(row.showtime.showtime_id.as_str())
+        .bind(row.grade.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(if open == Some(0) { Refusal::SalesClosed } else { Refusal::SoldOut })
 }
 
 /// HELD → SOLD: the seats are assigned.

@@ -30,6 +30,7 @@ pub mod reservations;
 pub mod reserve;
 pub mod seat_map;
 pub mod seats;
+pub mod showtime_cancellations;
 pub mod tickets;
 pub mod timeline;
 

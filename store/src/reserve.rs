@@ -89,9 +89,9 @@ impl Store {
             Err(refusal) => return self.refused_unless_replayed(key, refusal).await,
         };
         let events = row.reserve(wait, self.deadlines());
-        if !new.offer.has_room(new.grade, &new.party) {
+        if let Err(refusal) = new.offer.room(new.grade, &new.party) {
             // Spares a sold-out create its inserts; the pool's own update below decides.
-            return self.refused_unless_replayed(key, Refusal::SoldOut).await;
+            return self.refused_unless_replayed(key, refusal).await;
         }
         let mut tx = self.begin().await?;
         if let Some(key) = key {
@@ -117,7 +117,8 @@ impl Store {
         append(&mut tx, &row, &events).await?;
         mypage::put(&mut tx, &row).await?;
         if !capacity::claim(&mut tx, &row).await? {
-            return left(tx, Decision::Refused(Refusal::SoldOut, None)).await;
+            let refusal = capacity::why_not(&mut tx, &row).await?;
+            return left(tx, Decision::Refused(refusal, None)).await;
         }
         self.commit(tx, &row).await?;
         self.joins_line(&row);
@@ -147,9 +148,13 @@ impl Store {
 }
 
 impl Offer {
-    fn has_room(&self, grade: Grade, party: &Party) -> bool {
-        let mut fitting = self.pools.iter().filter(|pool| pool.grade == grade && pool.open);
-        fitting.any(|pool| pool.remaining() >= party.size())
+    fn room(&self, grade: Grade, party: &Party) -> Result<(), Refusal> {
+        let mut of_grade = self.pools.iter().filter(|pool| pool.grade == grade);
+        match of_grade.next() {
+            Some(pool) if !pool.open => Err(Refusal::SalesClosed),
+            Some(pool) if pool.remaining() >= party.size() => Ok(()),
+            _ => Err(Refusal::SoldOut),
+        }
     }
 }
 

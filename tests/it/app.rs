@@ -5,6 +5,7 @@ mod sights;
 mod soon;
 
 use audited::{InUse, audit};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -148,6 +149,13 @@ impl App {
         until_mut("the end of up", ended).await;
         let kept = tempfile::tempdir().expect("a temporary folder");
         std::mem::replace(&mut self.data_dir, kept)
+    }
+
+    /// Kills it in the middle of whatever it does, and hands its data over.
+    pub(crate) async fn kill(self) -> TempDir {
+        let pid = i32::try_from(self.pid("marquee")).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a pid"), Signal::KILL).expect("it runs");
+        self.stop().await
     }
 
     pub(crate) fn customer(&self, name: &str) -> Customer {

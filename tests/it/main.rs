@@ -23,6 +23,7 @@ mod paying;
 mod postgres;
 mod replay;
 mod requests;
+mod showtimes;
 mod simulation;
 mod staff;
 mod store;

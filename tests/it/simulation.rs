@@ -8,6 +8,7 @@ mod crashes;
 mod customers;
 mod gate;
 mod gateway;
+mod house;
 mod judge;
 mod pauses;
 mod planted;

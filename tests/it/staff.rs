@@ -15,6 +15,8 @@ async fn each_admin_route_lets_in_its_roles_and_nobody_else() {
         ("POST", "/admin/reservations/none/nudge", staff),
         ("POST", "/tickets/none/check-ins", &["gate", "staff", "admin"]),
         ("POST", "/check-ins", &["gate", "staff", "admin"]),
+        ("POST", "/admin/showtimes/none/cancellation", staff),
+        ("GET", "/admin/showtimes/none/cancellation", staff),
     ];
     for (method, path, allowed) in matrix {
         for role in ROLES {

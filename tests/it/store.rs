@@ -40,6 +40,7 @@ mod cancellations;
 mod check_ins;
 mod exchanges;
 mod parts;
+mod showtimes;
 mod undo;
 
 mod attend;

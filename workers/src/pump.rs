@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
 use store::attend::{DueCancellation, DueReservation};
+use store::showtime_cancellations::DueShowtime;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{
     Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowSignalOptions,
@@ -105,6 +106,11 @@ impl Pump {
                 places.push(place);
             }
             let limit = i64::try_from(places.len()).expect("a small number");
+            for showtime in self.store.take_due_showtimes(limit).await? {
+                let Some(place) = places.pop() else { break };
+                self.clone().spawn_showtime(showtime, place);
+            }
+            let limit = i64::try_from(places.len()).expect("a small number");
             // Undoing comes first: it gives capacity and money back.
             let undos = self.store.take_due_cancellations(limit).await?;
             let some_undos = !undos.is_empty();
@@ -155,6 +161,16 @@ impl Pump {
                 && self.is_down(&client, error).await
             {
                 self.store.give_back_cancellation(&due, GIVEN_BACK_FOR).await.ok();
+            }
+            drop(place);
+        });
+    }
+
+    /// A showtime that was given up: its reservations are undone one after the other.
+    fn spawn_showtime(self: Arc<Self>, due: DueShowtime, place: OwnedSemaphorePermit) {
+        tokio::spawn(async move {
+            if let Err(error) = self.store.give_up_reservations(&due).await {
+                tracing::warn!(?error, showtime.id = %due.id, "cannot undo {} yet", due.id);
             }
             drop(place);
         });

@@ -82,11 +82,8 @@ pub fn may_follow(
         E::TicketUsed => from == to && matches!(from, S::Ticketed | S::SeatSelected),
         E::TicketIssued => matches!(from, S::SeatSelected | S::Ticketed) && to == S::Ticketed,
         E::CancellationRequested => match to {
-            S::Cancelling => {
-                !from.is_terminal()
-                    && (from != S::Cancelling
-                        || matches!(last, E::PaymentApproved | E::PaymentDeclined))
-            }
+            // Also of one that is being undone: its showtime is given up meanwhile (T22).
+            S::Cancelling => !from.is_terminal(),
             S::Cancelled => from == S::Reserved || from == S::PaymentApproved || awaits_answer,
             S::Ticketed => from == S::Ticketed,
             _ => false,
@@ -131,6 +128,7 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
     let parts = || cancellations.iter().filter(|undo| undo.scope == Scope::Part);
     let parts_freed = parts().filter(|undo| undo.seats_freed_at.is_some()).count();
     let ended_at_once = row.status == ReservationStatus::Cancelled && cancellations.is_empty();
+    let raised = raised(events);
     let is = |status| usize::from(row.status == status);
     let seats_asked = matches!(row.seats, SeatStatus::CancelRequested | SeatStatus::Cancelled);
     let tickets_asked =
@@ -149,7 +147,10 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         (EventType::SeatAssigned, usize::from(!seats.is_empty())),
         // One who changes seats is given a ticket for a ticket, and that is told by the change.
         (EventType::TicketIssued, tickets.len() - exchanged),
-        (EventType::CancellationRequested, cancellations.len() + usize::from(ended_at_once)),
+        (
+            EventType::CancellationRequested,
+            cancellations.len() + raised + usize::from(ended_at_once),
+        ),
         (EventType::SeatCancellationRequested, parts().count() + usize::from(seats_asked)),
         (EventType::TicketCancellationRequested, parts().count() + usize::from(tickets_asked)),
         (EventType::TicketUsed, check_ins(dossier)),
@@ -179,6 +180,13 @@ fn changes(Dossier { events, tickets, .. }: &Dossier, findings: &mut Findings<'_
     findings.must(each && told().count() <= exchanged.len(), Invariant::I10, || {
         format!("{} tickets were given for others, and {left:?} was left", exchanged.len())
     });
+}
+
+/// Undos that were told again, because their showtime was given up (T22).
+fn raised(events: &[Recorded]) -> usize {
+    let asked = events.iter().filter(|event| event.kind == EventType::CancellationRequested);
+    let ids: Vec<_> = asked.filter_map(|event| event.detail.cancellation_id.as_ref()).collect();
+    ids.iter().enumerate().filter(|&(place, id)| ids[..place].contains(id)).count()
 }
 
 /// A party that came in by its code did so once, whatever tickets it has got since.

@@ -70,7 +70,7 @@ fn share(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
     let parts = cancellations.iter().filter(|part| part.scope == Scope::Part);
     let parts: i64 = parts.map(|part| part.price.get()).sum();
     let price = match undo.scope {
-        Scope::Whole => row.amount.get() - parts,
+        Scope::Whole => row.amount.get() - parts - returned_before(dossier, undo),
         Scope::Part => set_of(dossier, undo).map(|ticket| ticket.price.get()).sum(),
     };
     findings.must(undo.price.get() == price, Invariant::I4, || {
@@ -85,6 +85,12 @@ fn share(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
     findings.must(fits, Invariant::I4, || {
         format!("cancellation {} gives back {:?}, agreed was {agreed:?}", undo.id, undo.percent)
     });
+}
+
+/// What an undo of the whole gave back, when its rest follows (T22).
+fn returned_before(Dossier { cancellations, .. }: &Dossier, undo: &Cancellation) -> i64 {
+    let before = cancellations.iter().take_while(|before| before.id != undo.id);
+    before.filter(|before| before.scope == Scope::Whole).map(|before| before.amount.get()).sum()
 }
 
 /// I7: nothing is left when it is closed.
@@ -120,10 +126,15 @@ fn money_was_taken(dossier: &Dossier) -> bool {
 fn told_in_order(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) {
     let mut furthest = 0;
     let mut asked = false;
+    let mut of = None;
     for event in events {
         let place = match event.kind {
             EventType::CancellationRequested => {
-                (furthest, asked) = (0, false);
+                let id = event.detail.cancellation_id.as_ref();
+                // Told again, it is the same undo: its showtime was given up (T22).
+                if id.is_none() || id != of {
+                    (furthest, asked, of) = (0, false, id);
+                }
                 continue;
             }
             EventType::PaymentCancellationRequested => {

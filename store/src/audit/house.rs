@@ -94,6 +94,20 @@ const NONE_OF_THESE: &[(Invariant, &str)] = &[
          (select 1 from reservation r where r.reservation_id = a.reservation_id) limit $1",
     ),
     (
+        Invariant::I7,
+        "select r.reservation_id, 'is ' || r.status || ', and its showtime was given up' as detail \
+         from showtime_cancellation s join reservation r on r.showtime_id = s.showtime_id \
+         where s.ended_at is not null \
+         and r.status not in ('CANCELLED', 'EXPIRED', 'COMPLETED') limit $1",
+    ),
+    (
+        Invariant::I2,
+        "select cast(null as text) as reservation_id, 'pool ' || p.grade || ' of ' || p.showtime_id \
+         || ' is open, and its showtime is cancelled' as detail from capacity_pool p \
+         join showtime t on t.showtime_id = p.showtime_id \
+         where t.status = 'CANCELLED' and p.open = 1 limit $1",
+    ),
+    (
         Invariant::I8,
         "select reservation_id, 'has a call under the key ' || key as detail from gateway_call \
          where substr(key, 1, length(reservation_id) + 1) <> reservation_id || '-' limit $1",

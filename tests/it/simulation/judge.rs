@@ -8,7 +8,7 @@ use domain::audit::LedgerEntry;
 use domain::ids::{PaymentAttemptId, ReservationId};
 use domain::payment::Answer;
 use domain::reservation::Reservation;
-use domain::words::{CancellationState, ReservationStatus as S, TicketStatus};
+use domain::words::{CancellationState, ReservationStatus as S, StatusReason, TicketStatus};
 use sqlx::Row;
 use std::collections::BTreeMap;
 use store::Decision;
@@ -143,7 +143,9 @@ impl World {
                         Command::Pay(_) => has("PaymentRequested") || has("PaymentDeferred"),
                         Command::Select(..) => has("SeatAssigned"),
                         Command::CheckIn(_) | Command::CheckInByCode(_) => {
-                            has("TicketUsed") && matches!(row.status, S::Ticketed | S::Completed)
+                            let given_up = row.reason == Some(StatusReason::ShowtimeCancelled);
+                            let kept = matches!(row.status, S::Ticketed | S::Completed);
+                            has("TicketUsed") && (kept || given_up)
                         }
                         Command::CancelTickets(..) => has("CancellationRequested"),
                         Command::Cancel(_) => {

@@ -24,6 +24,10 @@ pub(super) async fn pass(shared: Rc<Shared>) {
 async fn drain(shared: &Shared, store: &Store) -> Result<(), StoreError> {
     store.pump_passes(GRACE);
     while answers(shared, store) {
+        for due in store.take_due_showtimes(STARTS_MAX).await? {
+            shared.step(Queue::Booking, "give up reservations").await;
+            store.give_up_reservations(&due).await?;
+        }
         let undos = store.take_due_cancellations(STARTS_MAX).await?;
         let bookings = store.take_due_reservations(STARTS_MAX).await?;
         if undos.is_empty() && bookings.is_empty() {

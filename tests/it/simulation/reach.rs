@@ -59,6 +59,9 @@ const BUILT: &[&str] = &[
     "T20",
     "T21 cancelled",
     "T21 expired",
+    "T22",
+    "T22 at once",
+    "T22 raised",
     "T23",
     "T23 by code",
     "T23 early",
@@ -94,7 +97,7 @@ const BUILT: &[&str] = &[
 ];
 
 /// Rows of 1.4 that wait for later issues.
-const NOT_BUILT: &str = "T22 cancelled showtime, T26 approval after the end";
+const NOT_BUILT: &str = "T26 approval after the end";
 
 impl Reach {
     pub(super) fn case(&mut self, case: &'static str) {
@@ -276,6 +279,9 @@ fn named(from: &str, event: &Recorded, row: &Reservation) -> Option<&'static str
         EventType::ReservationCancelled if from == "CANCELLING" => Some("T21 cancelled"),
         EventType::CancellationRequested => match (reason, from) {
             (Some(StatusReason::LateApproval), _) => Some("T5 late"),
+            (Some(StatusReason::ShowtimeCancelled), "CANCELLING") => Some("T22 raised"),
+            (Some(StatusReason::ShowtimeCancelled), _) if to == S::Cancelled => Some("T22 at once"),
+            (Some(StatusReason::ShowtimeCancelled), _) => Some("T22"),
             (Some(StatusReason::SeatTimeout), _) => Some("T15"),
             (Some(StatusReason::CustomerRequest), "RESERVED") => Some("T18 reserved"),
             (Some(StatusReason::CustomerRequest), "PAYMENT_PENDING") if to == S::Cancelled => {

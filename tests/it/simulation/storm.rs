@@ -307,6 +307,9 @@ pub(super) async fn play(folder: &Path, seed: u64, plant: &Nature) -> Played {
         let intent = Intent::draw(&mut rng);
         world.customer_comes(n, &offer, intent, &rng.fork());
     }
+    if rng.u32(0..10) == 0 {
+        world.house_gives_up(Duration::from_secs(rng.u64(1..9_000)));
+    }
     let mut storm = Storm::draw(&mut rng);
     storm.rages(&mut world).await;
     storm.heals(&mut world);

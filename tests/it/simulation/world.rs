@@ -3,6 +3,7 @@
 
 use super::customers::{Cancels, Command, Customer, Intent, carry_out};
 use super::gateway::{Honesty, ModelGateway};
+use super::house;
 use super::pump::{self, GRACE};
 use super::reach::Reach;
 use super::runs::Run;
@@ -180,6 +181,12 @@ impl World {
         if let Some(how) = intent.cancels {
             self.spawn(Who::Customer(id), name, Box::pin(cancels.cancels(how)));
         }
+    }
+
+    /// The house gives the showtime up, then.
+    pub(super) fn house_gives_up(&mut self, after: Duration) {
+        let gives_up = house::gives_up(self.shared.clone(), after);
+        self.spawn(Who::Stray, "house".to_owned(), Box::pin(gives_up));
     }
 
     /// The same customer wants out after all.
@@ -410,7 +417,8 @@ impl World {
             );
         }
         let due = "select min(attend_at) as due from (select attend_at from reservation \
-                   union all select attend_at from cancellation)";
+                   union all select attend_at from cancellation \
+                   union all select attend_at from showtime_cancellation where wakes < 12)";
         let due = sqlx::query(due).fetch_one(&mut self.raw).await.expect("the database answers");
         let due = due.get::<Option<i64>, _>("due");
         let pumps = self.actors.iter().any(|actor| actor.who == Who::Pump);

@@ -44,7 +44,13 @@ fn without_a_bug_the_auditor_is_silent() {
         ];
         assert_eq!(statuses, reached);
         let reasons = f.texts("select distinct reason from cancellation order by 1").await;
-        let undone = ["CUSTOMER_REQUEST", "LATE_APPROVAL", "PAYMENT_DECLINED", "SEAT_TIMEOUT"];
+        let undone = [
+            "CUSTOMER_REQUEST",
+            "LATE_APPROVAL",
+            "PAYMENT_DECLINED",
+            "SEAT_TIMEOUT",
+            "SHOWTIME_CANCELLED",
+        ];
         assert_eq!(reasons, undone);
         let blocked = "select count(*) from cancellation where state = 'BLOCKED'";
         assert_eq!(f.number(blocked).await, 1);

@@ -7,6 +7,7 @@
 use super::fixture::catalogue::EVENING;
 use super::fixture::steps::{approval, done, pay_command, refusal};
 use super::fixture::{Ending, Fixture, on_postgres, together};
+use super::showtimes::{attend, give_up};
 use domain::audit::Invariant;
 use domain::refusal::Refusal;
 use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
@@ -24,6 +25,7 @@ on_both!(damaged:
     r13_an_approval_comes_after_the_end,
     r14_a_scan_meets_a_cancel,
     r14_a_cancel_meets_a_scan,
+    r17_a_create_meets_the_closing,
     r24_two_nodes_disagree_about_the_time,
     r25_eight_runs_carry_one_booking,
     r25_two_runs_issue_tickets,
@@ -169,9 +171,26 @@ async fn r14_a_cancel_meets_a_scan(f: &Fixture) {
     f.set_time(row.showtime.starts_at.minus(Duration::from_secs(25 * 60)));
     f.remember().await;
     done(f.scan(&code, "n1").await);
+    f.put_back(&row.id).await;
     assert_eq!(refusal(&f.cancel(&row).await), &Refusal::TicketUsed);
+    f.run("update ticket set status = 'ISSUED'").await;
     decide_again(f, &row, async || cancel(&f.store, &row).await).await;
     assert!(f.is_broken(Invariant::I5).await, "inside, and the money goes back");
+}
+
+/// The offer that a create has read is older than the closing: only the pool keeps it out. With
+/// both at once see `showtimes::creates_race_the_closing`.
+async fn r17_a_create_meets_the_closing(f: &Fixture) {
+    let (first, second) = (f.wish(EVENING, 1).await, f.wish(EVENING, 1).await);
+    give_up(f, EVENING).await;
+    attend(f).await;
+    let late = f.store.reserve(&first, None).await.expect("it answers");
+    assert_eq!(refusal(&late), &Refusal::SalesClosed);
+    sound(f).await;
+
+    f.run("update capacity_pool set open = 1").await;
+    done(f.store.reserve(&second, None).await.expect("it answers"));
+    assert!(f.is_broken(Invariant::I7).await, "for a show that will not be");
 }
 
 /// Status decides, on whichever node.

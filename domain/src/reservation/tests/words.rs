@@ -35,7 +35,7 @@ ShowtimeStatus SCHEDULED ON_SALE CLOSED CANCELLED
 CancelPolicy STANDARD KFTC EVENT
 Method CARD KAKAO_PAY NAVER_PAY TOSS_PAY
 Role customer gate staff admin partner
-StaffAction CANCEL_RESERVATION NUDGE
+StaffAction CANCEL_RESERVATION CANCEL_SHOWTIME NUDGE
 Actor customer staff system gateway
 EventType Reserved PaymentRequested PaymentDeferred PaymentApproved PaymentDeclined \
 PaymentLapsed PaymentCaptured SeatAssigned SeatChanged PlanSeatsTaken TicketIssued TicketUsed \

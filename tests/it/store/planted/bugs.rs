@@ -247,6 +247,19 @@ pub(super) const BUGS: &[Bug] = &[
            and type = 'TicketCancelled')); end"],
     ),
     store(
+        "a showtime that was given up forgets its reservations",
+        Invariant::I7,
+        &["create trigger bug after insert on showtime_cancellation begin \
+           update showtime_cancellation set ended_at = cancelled_at, attend_at = null \
+           where showtime_id = new.showtime_id; end"],
+    ),
+    store(
+        "a showtime that was given up is still sold",
+        Invariant::I2,
+        &["create trigger bug before update on capacity_pool when new.open = 0 begin \
+           select raise(ignore); end"],
+    ),
+    store(
         "an attempt stays PENDING after the end",
         Invariant::I7,
         &["create trigger bug before update on payment_attempt \

@@ -2,8 +2,9 @@
 //! a ledger. Each driver error ends one journey, because a planted bug may cause it.
 
 use crate::store::fixture::Fixture;
-use crate::store::fixture::catalogue::EVENING;
+use crate::store::fixture::catalogue::{EVENING, TWENTY};
 use crate::store::fixture::steps::{approval, declined, key, pay_command, seats};
+use crate::store::showtimes::give_up;
 use domain::audit::LedgerEntry;
 use domain::cancellation::OwesUndo;
 use domain::ids::{CallKey, ReservationId};
@@ -111,6 +112,7 @@ impl<'f> House<'f> {
         let undoing = self.booked(&["F1", "F2"]).await;
         self.cancel(&undoing).await;
         self.gives_back_and_moves().await;
+        self.given_up().await;
         let planned = f.planned(2, PlanSeats::Best).await;
         self.carry(&planned).await;
         let seatless = self.paid().await;
@@ -130,6 +132,21 @@ impl<'f> House<'f> {
         f.set_time(over.over_at());
         self.time_passes(&over).await;
         self.time_passes(&seen).await;
+    }
+
+    /// T22, of another showtime: one has tickets, one has paid nothing.
+    async fn given_up(&self) {
+        let store = &self.f.store;
+        let rows = [self.reserved_at(TWENTY, 2).await, self.reserved_at(TWENTY, 1).await];
+        self.pay(&rows[0]).await;
+        self.carry(&rows[0]).await;
+        self.choose(&rows[0], &["A1", "A2"]).await;
+        self.carry(&rows[0]).await;
+        give_up(self.f, TWENTY).await;
+        for due in store.take_due_showtimes(10).await.unwrap_or_default() {
+            store.give_up_reservations(&due).await.ok();
+        }
+        self.carry(&rows[0]).await;
     }
 
     /// One of the two does.
@@ -207,8 +224,12 @@ impl<'f> House<'f> {
 
     /// Under a key, as good clients do, and acknowledged.
     async fn reserved(&self, adults: u32) -> Reservation {
+        self.reserved_at(EVENING, adults).await
+    }
+
+    async fn reserved_at(&self, showtime: &str, adults: u32) -> Reservation {
         self.f.advance(STEP);
-        let wish = self.f.wish(EVENING, adults).await;
+        let wish = self.f.wish(showtime, adults).await;
         let key = key(&wish.customer_id, "create", "body");
         match self.f.store.reserve(&wish, Some(&key)).await {
             Ok(Decision::Done(row)) => {
