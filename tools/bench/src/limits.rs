@@ -21,8 +21,8 @@ use workers::temporal_options::STARTS_IN_FLIGHT_MAX;
 
 /// The film of the rush catalogue.
 const MOVIE: &str = "childs-play-3";
-/// The store's load is spread over so many showtimes.
-const SHOWTIMES: i64 = 100;
+/// The store's load is spread over so many showtimes: more places than it can sell meanwhile.
+const SHOWTIMES: i64 = 1_000;
 /// So many callers at the same time.
 const CALLERS: [usize; 3] = [1, 16, 64];
 
