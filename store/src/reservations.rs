@@ -68,6 +68,16 @@ impl Store {
         .collect()
     }
 
+    /// How many reservations stand where. Reads all of them: for operators, not for customers.
+    pub async fn count_by_status(&self) -> Result<Vec<(ReservationStatus, u64)>, StoreError> {
+        sqlx::query("select status, count(*) as count from reservation group by status")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(|row| Ok((word(row, "status")?, number(row, "count")?)))
+            .collect()
+    }
+
     pub async fn contact_name(&self, id: &ReservationId) -> Result<Option<String>, StoreError> {
         let name: Option<Option<String>> =
             sqlx::query_scalar("select name from contact where reservation_id = $1")

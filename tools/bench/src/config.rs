@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Book(Book),
     /// Thousands of buyers for the places of one show.
     HotShow(HotShow),
+    /// The report's own measurement with the real `siege`, and every booking followed to its end.
+    ReportSiege(ReportSiege),
     /// All of these, one after the other.
     All,
 }
@@ -151,4 +153,45 @@ pub(crate) struct HotShow {
     /// The generator's connections.
     #[arg(long, default_value_t = 256)]
     pub(crate) connections: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportSiege {
+    /// How the payment company is.
+    #[arg(long, value_enum, default_values_t = [Case::Healthy, Case::Overloaded, Case::Down])]
+    pub(crate) case: Vec<Case>,
+    /// The siege lasts this long.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) raw_secs: u64,
+    /// Bookings of the siege are waited for this long; those that are not done then stand in line.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) drain_secs: u64,
+    /// Then bookings come at this pace, per second, which the company can serve.
+    #[arg(long, default_value_t = 15.0)]
+    pub(crate) rate: f64,
+    #[arg(long, default_value_t = 60)]
+    pub(crate) paced_secs: u64,
+    /// So many calls at a time the company takes: the report's thread pool.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) calls: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// Approvals take 400 to 620 ms, as in the report.
+    Healthy,
+    /// Every second call takes 0.7 to 2.5 s, and every fifth is turned away.
+    Overloaded,
+    /// Away for 10 s of every 20.
+    Down,
+}
+
+impl Case {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Overloaded => "overloaded",
+            Self::Down => "down",
+        }
+    }
 }

@@ -16,8 +16,10 @@ mod null;
 mod postgres;
 mod processes;
 mod report;
+mod report_siege;
 mod rush;
 mod siege;
+mod siege_program;
 mod statistics;
 mod system;
 
@@ -92,6 +94,7 @@ async fn measure(place: &Place, command: &Command) -> anyhow::Result<Vec<Table>>
         Command::Accept(accept) => accept::run(place, accept).await,
         Command::Book(book) => book::run(place, book).await,
         Command::HotShow(hot) => hot_show::run(place, hot).await,
+        Command::ReportSiege(asked) => report_siege::run(place, asked).await,
         Command::All => unreachable!("it is the list of the others"),
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::http::Http;
 use crate::rush::report_body;
-use anyhow::{Context, bail};
+use crate::statistics::arrivals;
+use anyhow::Context;
 use hyper::{Method, StatusCode};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -29,8 +30,32 @@ pub(crate) struct Booked {
     pub(crate) ticketed: Duration,
 }
 
+/// A booking that has its ticket or has ended otherwise. Times are since 1970.
+pub(crate) struct Ended {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) sent: Duration,
+    /// How long the call took.
+    pub(crate) answered: Duration,
+    /// When the store recorded the status.
+    pub(crate) at: Duration,
+}
+
+/// What became of customers who came at a pace.
+pub(crate) struct Came {
+    pub(crate) ended: Vec<Ended>,
+    /// Calls with another answer than 201, or with none.
+    pub(crate) not_accepted: usize,
+}
+
+/// A status in which a booking stays, and since when.
+struct News {
+    status: String,
+    at: Duration,
+}
+
 /// Waiting customers, each with their bookings and whom to tell.
-type Waiting = BTreeMap<String, HashMap<String, oneshot::Sender<Duration>>>;
+type Waiting = BTreeMap<String, HashMap<String, oneshot::Sender<News>>>;
 
 pub(crate) struct Siege {
     http: Http,
@@ -85,21 +110,61 @@ impl Siege {
         self.begun.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()
     }
 
-    async fn book(&self, n: usize) -> anyhow::Result<Booked> {
-        let customer = format!("bench-{}", n / BOOKINGS_PER_CUSTOMER);
-        let sent = now();
-        let request = self.http.request(Method::POST, "/reservations", &customer, report_body())?;
-        let reservation = self.http.send(request).await?.expect(StatusCode::CREATED)?;
-        let id = reservation["id"].as_str().context("an id")?.to_owned();
-        let (tell, ticketed) = oneshot::channel();
-        self.lock().entry(customer).or_default().insert(id.clone(), tell);
-        let ticketed = tokio::time::timeout(TICKETED_WITHIN, ticketed).await;
-        let ticketed = ticketed.with_context(|| format!("{id} gets no ticket"))??;
-        self.finished.fetch_add(1, Ordering::Relaxed);
-        Ok(Booked { id, sent, ticketed })
+    /// Customers who come at random moments, so many per second, and wait for the end.
+    pub(crate) async fn paced(
+        self: &Arc<Self>,
+        per_sec: f64,
+        during: Duration,
+        within: Duration,
+    ) -> anyhow::Result<Came> {
+        let began = Instant::now();
+        let mut coming = JoinSet::new();
+        let all = async {
+            for (n, arrival) in arrivals(per_sec, during, 1).into_iter().enumerate() {
+                tokio::time::sleep_until((began + arrival).into()).await;
+                let siege = self.clone();
+                coming.spawn(async move { siege.follow(n, within).await });
+            }
+            coming.join_all().await
+        };
+        let all = tokio::select! {
+            all = all => all,
+            broke = self.keep_looking() => return Err(broke),
+        };
+        let mut came = Came { ended: Vec::new(), not_accepted: 0 };
+        for one in all {
+            match one? {
+                Some(ended) => came.ended.push(ended),
+                None => came.not_accepted += 1,
+            }
+        }
+        Ok(came)
     }
 
-    /// Tells customers of their tickets; ends only by an error.
+    async fn book(&self, n: usize) -> anyhow::Result<Booked> {
+        let ended = self.follow(n, TICKETED_WITHIN).await?.context("a booking is not accepted")?;
+        anyhow::ensure!(ended.status == "TICKETED", "{} is {}", ended.id, ended.status);
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        Ok(Booked { id: ended.id, sent: ended.sent, ticketed: ended.at })
+    }
+
+    /// Sends the report's call and waits for its end. None: it was not accepted.
+    async fn follow(&self, n: usize, within: Duration) -> anyhow::Result<Option<Ended>> {
+        let customer = format!("bench-{}", n / BOOKINGS_PER_CUSTOMER);
+        let (sent, clock) = (now(), Instant::now());
+        let request = self.http.request(Method::POST, "/reservations", &customer, report_body())?;
+        let Ok(answer) = self.http.send(request).await else { return Ok(None) };
+        let answered = clock.elapsed();
+        let Ok(reservation) = answer.expect(StatusCode::CREATED) else { return Ok(None) };
+        let id = reservation["id"].as_str().context("an id")?.to_owned();
+        let (tell, told) = oneshot::channel();
+        self.lock().entry(customer).or_default().insert(id.clone(), tell);
+        let told = tokio::time::timeout(within, told).await;
+        let News { status, at } = told.with_context(|| format!("{id} does not end"))??;
+        Ok(Some(Ended { id, status, sent, answered, at }))
+    }
+
+    /// Tells customers how their bookings ended; ends only by an error.
     async fn keep_looking(&self) -> anyhow::Error {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -118,14 +183,14 @@ impl Siege {
         let Some(mine) = waiting.get_mut(customer) else { return Ok(()) };
         for entry in page["items"].as_array().context("a list")? {
             let id = entry["reservationId"].as_str().context("an id")?;
-            match entry["status"].as_str().context("a status")? {
-                "TICKETED" => {}
-                over @ ("CANCELLING" | "CANCELLED" | "EXPIRED") => bail!("{id} is {over}"),
-                _ => continue,
+            let status = entry["status"].as_str().context("a status")?.to_owned();
+            if !["TICKETED", "CANCELLED", "EXPIRED"].contains(&status.as_str()) {
+                continue;
             }
             if let Some(tell) = mine.remove(id) {
                 let at: jiff::Timestamp = entry["updatedAt"].as_str().context("a time")?.parse()?;
-                tell.send(Duration::from_millis(u64::try_from(at.as_millisecond())?)).ok();
+                let at = Duration::from_millis(u64::try_from(at.as_millisecond())?);
+                tell.send(News { status, at }).ok();
             }
         }
         if mine.is_empty() {

@@ -26,7 +26,7 @@ pub(crate) struct System {
     pub(crate) data_dir: PathBuf,
     /// All that take part, without this process.
     pub(crate) processes: Vec<Process>,
-    marquee: PathBuf,
+    pub(crate) marquee: PathBuf,
     up: Option<Guarded>,
     /// Ends after `up`.
     _full: Option<FullServer>,
@@ -35,8 +35,17 @@ pub(crate) struct System {
 impl System {
     /// Starts one with a new folder of this name and waits until bookings are carried out.
     pub(crate) async fn start(place: &Place, name: &str) -> anyhow::Result<Self> {
+        Self::start_with(place, name, &[]).await
+    }
+
+    /// As [`System::start`], with more flags.
+    pub(crate) async fn start_with(
+        place: &Place,
+        name: &str,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
         let mut system = Self::prepare(place, name).await?;
-        system.launch(&[]).await?;
+        system.launch(flags).await?;
         system.until_ready().await?;
         Ok(system)
     }
