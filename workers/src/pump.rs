@@ -4,7 +4,8 @@
 
 use ::workers::connection::{ASK_EVERY, describe, greet};
 use ::workers::temporal_options::{ANSWER_WITHIN, STARTS_IN_FLIGHT_MAX, booking_start, undo_start};
-use domain::reservation::{Owes, Reservation};
+use domain::reservation::{ATTEND_AGAIN, Owes, Reservation};
+use domain::time::Time;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
@@ -27,6 +28,9 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// A run that was woken this often without any change of its row is deaf and is replaced, unless
 /// it has an activity under way.
 const WAKES_BEFORE_REPLACED: u32 = 5;
+/// A run whose workflow task was tried this often in a row will not get over it: a worker that was
+/// killed, or a lost cache, costs one or two tries.
+const TASK_TRIES_BEFORE_REPLACED: i32 = 4;
 /// A row whose workflow could not be reached is due again after this long.
 const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
 
@@ -212,7 +216,9 @@ impl Pump {
         match due.row.owes() {
             // The run that waits, if there is one, learns that it is over.
             Owes::Nothing => Ok(wake_if_running(client, &due.row).await?),
-            Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => start_booking(client, due).await,
+            Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => {
+                start_booking(client, due, self.store.now()).await
+            }
         }
     }
 
@@ -222,7 +228,8 @@ impl Pump {
         // A run that was started just now is on its way there.
         let deferred = self.store.defer(&due.row.id).await? && due.wakes > 0;
         let is_new = due.row.version == 1 && due.wakes == 0;
-        Ok(deferred || !is_new && is_busy(client, &booking::workflow_id(&due.row.id)).await?)
+        let id = booking::workflow_id(&due.row.id);
+        Ok(deferred || !is_new && doing(client, &id).await? == Doing::Activity)
     }
 
     async fn forget_old_keys(&self) {
@@ -232,10 +239,15 @@ impl Pump {
     }
 }
 
-async fn start_booking(client: &Client, due: &DueReservation) -> anyhow::Result<()> {
+async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyhow::Result<()> {
     let row = &due.row;
     let id = booking::workflow_id(&row.id);
-    let conflict = policy(client, &id, due.wakes).await?;
+    // Whoever has just changed the row wakes a run of which nothing bad is known.
+    let is_overdue = due.wakes > 0 || now.since(row.updated_at) >= ATTEND_AGAIN;
+    let conflict = match is_overdue {
+        true => policy(client, &id, due.wakes).await?,
+        false => WorkflowIdConflictPolicy::UseExisting,
+    };
     let input = ReservationRef { reservation_id: row.id.clone() };
     let first = row.version == 1 && due.wakes == 0;
     let options = booking_start(id, row.showtime.showtime_id.as_str(), conflict, first);
@@ -249,41 +261,65 @@ async fn start_booking(client: &Client, due: &DueReservation) -> anyhow::Result<
 
 async fn start_undo(client: &Client, due: &DueCancellation) -> anyhow::Result<()> {
     let id = cancellation::workflow_id(&due.id);
-    let conflict = policy(client, &id, due.wakes).await?;
-    let input = CancellationRef { cancellation_id: due.id.clone() };
     let first = due.wakes == 0;
+    let conflict = match first {
+        true => WorkflowIdConflictPolicy::UseExisting,
+        false => policy(client, &id, due.wakes).await?,
+    };
+    let input = CancellationRef { cancellation_id: due.id.clone() };
     let options = undo_start(id, conflict, first);
     // A run that is there needs no wake: every step of an undo is retried until it succeeds.
     client.start_workflow(Cancellation::run, input, options).await?;
     Ok(())
 }
 
-/// A run that stays deaf is replaced; that is safe, since every step is an ensure. One that has an
-/// activity waiting or running is not deaf: replacing it would cost it its place in the line.
+/// What to do about a run that is there already. One that stays deaf is replaced, and at once one
+/// whose workflow task fails again and again: its history does not fit its code any more. That is
+/// safe, since every step is an ensure. One that has an activity waiting or running is not deaf:
+/// replacing it would cost it its place in the line.
 async fn policy(
     client: &Client,
     workflow_id: &str,
     wakes: u32,
 ) -> anyhow::Result<WorkflowIdConflictPolicy> {
-    if wakes < WAKES_BEFORE_REPLACED {
-        return Ok(WorkflowIdConflictPolicy::UseExisting);
-    }
-    if is_busy(client, workflow_id).await? {
+    let replace = match doing(client, workflow_id).await? {
+        Doing::Failing => true,
+        Doing::Nothing => wakes >= WAKES_BEFORE_REPLACED,
+        Doing::Activity => false,
+    };
+    if !replace {
         return Ok(WorkflowIdConflictPolicy::UseExisting);
     }
     tracing::warn!(workflow.id = workflow_id, "{workflow_id} does not react; replacing its run");
     Ok(WorkflowIdConflictPolicy::TerminateExisting)
 }
 
-/// Whether a run has an activity waiting or running.
-async fn is_busy(client: &Client, workflow_id: &str) -> anyhow::Result<bool> {
+/// What a run is at.
+#[derive(PartialEq, Eq)]
+enum Doing {
+    /// It waits for its customer or for a wake, or there is none.
+    Nothing,
+    /// An activity of it is waiting or running.
+    Activity,
+    /// Its workflow task has failed several times in a row.
+    Failing,
+}
+
+async fn doing(client: &Client, workflow_id: &str) -> anyhow::Result<Doing> {
     let handle = client.get_workflow_handle::<Booking>(workflow_id);
     let asked = handle.describe(WorkflowDescribeOptions::default());
-    match timeout(ANSWER_WITHIN, asked).await? {
-        Ok(run) => Ok(!run.raw().pending_activities.is_empty()),
-        Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let run = match timeout(ANSWER_WITHIN, asked).await? {
+        Ok(run) => run,
+        Err(WorkflowInteractionError::NotFound(_)) => return Ok(Doing::Nothing),
+        Err(error) => return Err(error.into()),
+    };
+    let run = run.raw();
+    let task_tries = run.pending_workflow_task.as_ref().map_or(0, |task| task.attempt);
+    Ok(match run.pending_activities.is_empty() {
+        _ if task_tries >= TASK_TRIES_BEFORE_REPLACED => Doing::Failing,
+        true => Doing::Nothing,
+        false => Doing::Activity,
+    })
 }
 
 async fn wake_if_running(client: &Client, row: &Reservation) -> anyhow::Result<()> {
