@@ -10,6 +10,7 @@ mod gate;
 mod gateway;
 mod house;
 mod judge;
+mod late;
 mod pauses;
 mod planted;
 mod pump;
@@ -20,13 +21,14 @@ mod stage;
 mod storm;
 mod theater;
 mod trace;
+mod twice;
 mod world;
 
 use judge::Wrong;
 use reach::Reach;
 use std::time::Instant;
 use storm::{Played, play};
-use world::Nature;
+use world::{Nature, World};
 
 const SEEDS: u64 = 1_000;
 /// One runtime each: a world's steps take turns, worlds do not.
@@ -113,12 +115,16 @@ async fn story(seed: u64, played: &mut Played) -> Option<String> {
     if wrong.is_empty() {
         return None;
     }
-    let about = wrong.iter().find_map(|wrong| wrong.about.clone());
-    let told = match about {
-        Some(id) => played.world.trace.story(&id),
-        None => played.world.trace.text(),
-    };
+    let told = story_of(&played.world, &wrong);
     let wrong: Vec<&str> = wrong.iter().map(|wrong| wrong.what.as_str()).collect();
     let again = format!("{SEED}={seed} cargo test -p workers --test it simulation -- --nocapture");
     Some(format!("seed {seed}: {wrong:#?}\n{told}\nagain: {again}"))
+}
+
+/// What happened to the first reservation that is meant, or everything.
+fn story_of(world: &World, wrong: &[Wrong]) -> String {
+    match wrong.iter().find_map(|wrong| wrong.about.clone()) {
+        Some(id) => world.trace.story(&id),
+        None => world.trace.text(),
+    }
 }

@@ -125,6 +125,7 @@ async fn drive(
     let mut points = 0;
     for _ in 0..600 {
         let Some(index) = world.first_ready() else {
+            world.look_up().await;
             if world.is_settled() {
                 break;
             }

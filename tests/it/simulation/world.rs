@@ -4,6 +4,7 @@
 use super::customers::{Cancels, Command, Customer, Intent, carry_out};
 use super::gateway::{Honesty, ModelGateway};
 use super::house;
+use super::late;
 use super::pump::{self, GRACE};
 use super::reach::Reach;
 use super::runs::Run;
@@ -12,11 +13,10 @@ use super::stage::{Point, Queue, Stage, Verdict};
 use super::theater::{BEGINNING, showtime_id, template};
 use super::trace::Trace;
 use domain::ids::{CancellationId, CustomerId, ReservationId};
-use domain::payment::{Answer, GatewayCall};
+use domain::payment::GatewayCall;
 use domain::reservation::{Deadlines, Reservation};
 use domain::time::Time;
 use fastrand::Rng;
-use gateway::{Gateway, Outcome};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -302,13 +302,17 @@ impl World {
         // What its transaction left behind is cleared up by the next one.
         self.shared.store().forget_old_keys().await.expect("the store goes on");
         self.observe().await;
-        // Nobody may have heard of what it committed.
+        self.look_up().await;
+        self.carry_out_orders();
+        self.replace(who);
+    }
+
+    /// Nobody may have heard of what a torn transaction committed, perhaps only a moment later.
+    pub(super) async fn look_up(&mut self) {
         for row in self.rows.values_mut() {
             let now = self.shared.store().reservation(&row.id).await;
             *row = now.expect("the store answers").expect("rows are kept");
         }
-        self.carry_out_orders();
-        self.replace(who);
     }
 
     /// A worker stands still for longer than its try may last: Temporal gives its work to another,
@@ -366,7 +370,7 @@ impl World {
             call.operation,
             self.trace.place(call.reservation_id.as_str())
         );
-        let late = late_delivery(self.shared.clone(), call, after);
+        let late = late::delivery(self.shared.clone(), call, after);
         self.spawn(Who::Stray, name, Box::pin(late));
     }
 
@@ -568,30 +572,6 @@ impl Drop for World {
 
 fn was_cut_off(actor: &Actor) -> bool {
     matches!(actor.at, Point::Request | Point::Response)
-}
-
-async fn late_delivery(shared: Rc<Shared>, call: GatewayCall, after: Duration) {
-    shared.wait(after).await;
-    let Ok(Outcome::Known(answer)) = shared.gateway.deliver(&call).await else { return };
-    record(&shared, &call, &answer).await;
-}
-
-/// As a callback of the gateway would.
-async fn record(shared: &Shared, call: &GatewayCall, answer: &Answer) {
-    let store = shared.store();
-    let read = async || store.reservation(&call.reservation_id).await.ok().flatten();
-    let before = read().await;
-    let open = before.as_ref().and_then(|row| row.open_call.as_ref());
-    let settled = open.is_none_or(|open| open.key != call.key);
-    if let Err(error) = store.record_answer(&call.key, answer).await {
-        shared.broken.borrow_mut().push(format!("late record: {error:?}"));
-    }
-    if settled {
-        if read().await != before {
-            shared.broken.borrow_mut().push(format!("a late answer to {} changed", call.key));
-        }
-        shared.reached("R12");
-    }
 }
 
 async fn reopen(file: &Path, clock: &Arc<AtomicI64>) -> Store {
