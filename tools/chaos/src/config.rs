@@ -30,6 +30,9 @@ pub struct Config {
     /// Only these kinds of faults, all of them in each seed.
     #[arg(long, value_delimiter = ',', value_parser = Kind::parse)]
     pub kinds: Vec<Kind>,
+    /// Instead of kinds: all of the gateway's faults at once, on this share of its calls, from 0 to 1.
+    #[arg(long, value_name = "SHARE", conflicts_with = "kinds")]
+    pub mix: Option<f64>,
     /// Where a Temporal CLI that had to be built is kept. Without it: beside `marquee`.
     #[arg(long)]
     pub tools_dir: Option<PathBuf>,

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod kind;
+pub mod mix;
 pub mod report;
 pub mod seed;
 pub mod steady;

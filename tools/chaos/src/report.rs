@@ -2,6 +2,7 @@
 
 use crate::booking::Booking;
 use crate::kind::{Kind, On};
+use crate::mix::Mixed;
 use crate::seed::QUIET_WITHIN;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -71,6 +72,8 @@ pub struct Fault {
 pub struct Outcome {
     pub seed: u64,
     pub faults: Vec<Fault>,
+    /// The gateway's faults that were played all at once.
+    pub mixed: Vec<Mixed>,
     pub ends: Ends,
     /// From the last heal, or the last customer, until the last booking had ended.
     pub quiet_secs: f64,
@@ -87,15 +90,12 @@ impl Outcome {
     /// One line for people.
     pub fn line(&self) -> String {
         let Ends { ticketed, cancelled, expired, blocked, refused, not_ended } = self.ends;
-        let faults: Vec<String> = self
-            .faults
-            .iter()
-            .map(|fault| {
-                let failed =
-                    fault.failed.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-                format!("{}×{}{failed}", fault.kind, fault.struck)
-            })
-            .collect();
+        let faults = self.faults.iter().map(|fault| {
+            let failed = fault.failed.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("{}×{}{failed}", fault.kind, fault.struck)
+        });
+        let mixed = self.mixed.iter().map(|mixed| format!("{}×{}", mixed.fault, mixed.struck));
+        let faults: Vec<String> = faults.chain(mixed).collect();
         let mut line = format!(
             "seed {}: {} | {ticketed} ticketed, {cancelled} cancelled, {expired} expired, \
              {blocked} blocked, {refused} refused, {not_ended} not ended | quiet after {:.1} s | \
@@ -177,7 +177,20 @@ impl Report {
         for cells in self.cells() {
             let _ = writeln!(table, "| {} |", cells.join(" | "));
         }
-        format!("{}\n{table}", self.summary())
+        format!("{}\n{table}{}", self.summary(), self.mixed())
+    }
+
+    /// What the gateway's faults met where all were played at once.
+    fn mixed(&self) -> String {
+        let mut struck: BTreeMap<&str, u64> = BTreeMap::new();
+        for mixed in self.outcomes.iter().flat_map(|outcome| &outcome.mixed) {
+            *struck.entry(&mixed.fault).or_default() += mixed.struck;
+        }
+        if struck.is_empty() {
+            return String::new();
+        }
+        let rows = struck.iter().map(|(fault, struck)| format!("| {fault} | {struck} |\n"));
+        format!("\n| gateway's fault | calls it met |\n|---|--:|\n{}", rows.collect::<String>())
     }
 
     fn summary(&self) -> String {

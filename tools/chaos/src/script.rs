@@ -14,6 +14,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Rule(Value);
 
 impl Rule {
+    /// As the gateway reads it.
+    pub(crate) fn of(rule: Value) -> Self {
+        Self(rule)
+    }
+
     /// So many of the next calls.
     pub(crate) fn next(fault: &str, count: u64) -> Self {
         Self(json!({"fault": fault, "for": {"calls": count}}))
@@ -42,7 +47,7 @@ impl Rule {
     }
 
     /// Other faults may have the gateway down: asks for a while.
-    async fn add(&self, system: &System) -> anyhow::Result<u64> {
+    pub(crate) async fn add(&self, system: &System) -> anyhow::Result<u64> {
         for _ in 1..TRIES {
             if let Ok(id) = self.try_add(system).await {
                 return Ok(id);
@@ -61,7 +66,7 @@ impl Rule {
 }
 
 /// Takes a rule back and says how often it struck. A gateway that was restarted does not know it.
-async fn remove(system: &System, id: u64) -> anyhow::Result<u64> {
+pub(crate) async fn remove(system: &System, id: u64) -> anyhow::Result<u64> {
     for _ in 1..TRIES {
         if let Ok(struck) = try_remove(system, id).await {
             return Ok(struck);

@@ -5,6 +5,7 @@ use crate::config::{Config, FAULTS_PER_SEED};
 use crate::customer::{Crowd, Customer};
 use crate::judge::{Ledger, Violation, judge, sold};
 use crate::kind::{Kind, On, dealt};
+use crate::mix::Mix;
 use crate::report::{Ends, Fault, Outcome};
 use crate::script::ledger;
 use crate::strike::Scene;
@@ -38,15 +39,17 @@ pub struct Round {
     bookings: usize,
     load: Duration,
     kinds: Vec<Kind>,
+    mix: Option<f64>,
     keep: bool,
 }
 
 impl Round {
     /// The round of this seed.
     pub fn of(config: &Config, seed: u64) -> anyhow::Result<Self> {
-        let kinds = match config.kinds.is_empty() {
-            true => dealt(&Kind::of(config.on), seed, FAULTS_PER_SEED),
-            false => config.kinds.clone(),
+        let kinds = match config.mix {
+            Some(_) => Vec::new(),
+            None if config.kinds.is_empty() => dealt(&Kind::of(config.on), seed, FAULTS_PER_SEED),
+            None => config.kinds.clone(),
         };
         Ok(Self {
             on: config.on,
@@ -56,6 +59,7 @@ impl Round {
             bookings: config.bookings,
             load: Duration::from_secs(config.load_secs),
             kinds,
+            mix: config.mix,
             keep: config.keep,
         })
     }
@@ -87,10 +91,19 @@ pub async fn play(round: &Round) -> anyhow::Result<Outcome> {
         began: Instant::now(),
         showtimes: showtimes.clone(),
     };
+    let mix = match round.mix {
+        Some(share) => Some(Mix::start(&scene.system, share, round.seed).await?),
+        None => None,
+    };
     let faults = strike_all(&scene, round, load.began, &mut rng);
     let customers = send_all(&load, round, &mut rng);
 
     let faults: Vec<Done> = faults.join_all().await;
+    let mut mixed = Vec::new();
+    if let Some(mix) = mix {
+        sleep_until(load.began + round.load).await;
+        mixed = mix.stop(&scene.system).await?;
+    }
     let healed = faults.iter().map(|fault| fault.healed_at).max().unwrap_or(load.began);
     let rest_from = healed.max(load.began + round.load);
     let bookings = rest(customers, &crowd, rest_from).await?;
@@ -103,6 +116,7 @@ pub async fn play(round: &Round) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome {
         seed: round.seed,
         faults: faults.iter().map(fault).collect(),
+        mixed,
         ends: Ends::of(bookings.iter()),
         quiet_secs: quiet.saturating_duration_since(rest_from).as_secs_f64(),
         violations: violations.len(),
