@@ -44,7 +44,10 @@ async fn bookings_are_carried_through(fleet: &Fleet) {
     customer.until(&ticketed, "CANCELLED").await;
     assert_eq!(customer.ledger(&ticketed).await, ["APPROVE DONE", "CAPTURE DONE", "REFUND DONE"]);
     let ready = customer.get("/readyz").await.expect(200);
-    assert_eq!(ready, json!({"status": "ready", "store": "up", "temporal": "up"}));
+    let payments = json!({"breaker": null, "waiting": 0}); // the breaker is the worker's
+    let expected =
+        json!({"status": "ready", "store": "up", "temporal": "up", "payments": payments});
+    assert_eq!(ready, expected);
     let open = customer.reserve(1).await;
     let asks = format!("/reservations/{}/progress", id(&open));
     let by_workflow = async || customer.get(&asks).await.body["source"] == "workflow";

@@ -155,7 +155,7 @@ async fn paid(customer: &Customer, reservation: &Value, status: &str) {
 
 #[tokio::test]
 async fn a_slow_gateway_is_left_alone_and_used_fully_when_it_is_fast_again() {
-    let app = App::start(&["--gateway-calls", "8"]).await;
+    let app = App::start(&["--gateway-calls", "8", "--gateway-slow", "610ms"]).await;
     app.script(json!({"approveMillis": [900, 900], "callsMax": 8})).await;
     let crowd = app.pay_at_once(60).await;
     for (_, _, answer) in &crowd {

@@ -108,7 +108,8 @@ async fn expect_reads(customer: &Customer, reservation: &Value) {
     assert_eq!(progress["source"], "store");
     assert_eq!(progress["owes"], "capture");
     let ready = customer.get("/readyz").await.expect(200);
-    assert_eq!(ready, json!({"status": "ready", "store": "up", "temporal": "down"}));
+    let [status, store, temporal] = ["status", "store", "temporal"].map(|name| &ready[name]);
+    assert_eq!((status, store, temporal), (&json!("ready"), &json!("up"), &json!("down")));
 }
 
 impl Accepted {

@@ -55,15 +55,14 @@ pub fn may_follow(
         return event == E::Reserved && matches!(to, S::Reserved | S::PaymentDeferred);
     };
     let awaits_answer = matches!(from, S::PaymentPending | S::PaymentDeferred);
+    let may_pay = matches!(from, S::Reserved | S::PaymentDeferred);
     let undone = (from, to) == (S::Cancelling, S::Cancelling);
     // Of some tickets, while the others stay (T20).
     let undone_in_part = (from, to) == (S::Ticketed, S::Ticketed);
     match event {
         E::Reserved => false,
         // While deferred also with another card (R27).
-        E::PaymentRequested => {
-            matches!(from, S::Reserved | S::PaymentDeferred) && to == S::PaymentPending
-        }
+        E::PaymentRequested => may_pay && to == S::PaymentPending,
         E::PaymentDeferred => (from == S::Reserved || awaits_answer) && to == S::PaymentDeferred,
         // Also in vain, and too late: the same step opens the undo.
         E::PaymentApproved => {

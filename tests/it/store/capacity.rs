@@ -69,7 +69,7 @@ async fn twenty_places_take_twenty_of_a_hundred_and_five_again_after_five_cancel
 async fn a_closed_pool_sells_nothing(f: &Fixture) {
     f.run("update capacity_pool set open = 0 where showtime_id = 'evening'").await;
     let answer = f.store.reserve(&f.wish(EVENING, 1).await, None).await.expect("it answers");
-    assert_eq!(refusal(&answer), &Refusal::SoldOut);
+    assert_eq!(refusal(&answer), &Refusal::SalesClosed);
     assert_eq!(f.held_and_sold(EVENING).await, (0, 0));
 }
 
@@ -98,14 +98,12 @@ async fn what_the_rules_refuse_leaves_nothing_behind(f: &Fixture) {
     let wish = f.wish(EVENING, 1).await;
     let party = |list: &[(Audience, u32)]| Party::parse(list.iter().copied()).expect("a party");
     let teen = party(&[(Audience::Teen, 1)]);
-    let senior = party(&[(Audience::Senior, 1)]);
     let wheelchair = party(&[(Audience::Wheelchair, 1)]);
     let none = Vec::new();
     let cases = [
         (Grade::Standard, party(&[(Audience::Adult, 9)]), Refusal::PartySize { max: 8 }),
         (Grade::Standard, teen, Refusal::AgeRestricted),
         (Grade::Standard, wheelchair, Refusal::AccessibleSeatOnly { seats: none }),
-        (Grade::Standard, senior, Refusal::NotOffered),
         (Grade::Prime, party(&[(Audience::Adult, 1)]), Refusal::NotOffered),
     ];
     for (grade, party, expected) in cases {
