@@ -4,10 +4,11 @@
 
 use crate::World;
 use crate::failure::Unfinished;
-use domain::ids::ReservationId;
+use domain::ids::{CancellationId, ReservationId};
 use domain::words::Operation;
 use gateway::Outcome;
 use gateway::limiter::Permit;
+use store::StoreError;
 use store::gateway_calls::Opened;
 
 impl World {
@@ -21,7 +22,23 @@ impl World {
         if operation == Operation::Approve && !gateway.charges_later() {
             return self.read_authorization(reservation, &permit).await;
         }
-        let (call, outcome) = match self.store.open_call(reservation, operation).await? {
+        self.carry(permit, self.store.open_call(reservation, operation)).await
+    }
+
+    /// As [`World::carry_out`], for money that is no part of the deal.
+    pub(crate) async fn return_late_approval(&self, id: &CancellationId) -> Result<(), Unfinished> {
+        let permit = self.limiter.permit().await?;
+        self.carry(permit, self.store.open_late_call(id)).await
+    }
+
+    /// Without a gateway nothing is opened.
+    async fn carry(
+        &self,
+        permit: Permit,
+        opening: impl Future<Output = Result<Opened, StoreError>>,
+    ) -> Result<(), Unfinished> {
+        let gateway = self.gateway.as_ref().ok_or(Unfinished::NoGateway)?;
+        let (call, outcome) = match opening.await? {
             Opened::NotOwed => return Ok(()),
             Opened::Fresh(call) => {
                 let outcome = permit.call(gateway.deliver(&call)).await?;
@@ -39,7 +56,7 @@ impl World {
         match outcome {
             Outcome::Known(answer) => Ok(self.store.record_answer(&call.key, &answer).await?),
             // An authorisation lapses by itself, in minutes.
-            Outcome::InProgress if operation == Operation::Void => Err(Unfinished::NotYet),
+            Outcome::InProgress if call.operation == Operation::Void => Err(Unfinished::NotYet),
             Outcome::InProgress | Outcome::NotFound => Err(Unfinished::InProgress),
         }
     }

@@ -125,6 +125,11 @@ impl World {
         let Some((row, OwesUndo::Money)) = self.store.undo_owed(id).await? else {
             return self.undo_owed(id).await;
         };
+        let undo = self.store.cancellation(id).await?;
+        if undo.is_some_and(|undo| undo.late.is_some()) {
+            self.return_late_approval(id).await?;
+            return self.undo_moved_on(id, OwesUndo::Money).await;
+        }
         let sent = row.open_call.as_ref().map(|call| call.operation);
         let operation: Option<Operation> = sent.or(row.money_to_return());
         if let Some(operation) = operation {

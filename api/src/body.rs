@@ -286,7 +286,9 @@ impl CancellationBody {
             };
             StepBody { name, state, at: at.filter(|_| existed).map(At) }
         };
-        let money = row.money_to_return().is_some() || row.open_call.is_some();
+        let money = undo.back(row).is_some() || row.open_call.is_some();
+        // What returns a late approval touches no seats.
+        let deal = undo.late.is_none();
         Self {
             id: undo.id.clone(),
             state: undo.state,
@@ -296,7 +298,7 @@ impl CancellationBody {
             amount: M(undo.amount),
             steps: vec![
                 step("tickets", !ticket_ids.is_empty(), undo.tickets_revoked_at),
-                step("seats", row.seats != SeatStatus::None, undo.seats_freed_at),
+                step("seats", deal && row.seats != SeatStatus::None, undo.seats_freed_at),
                 step("money", money || undo.money_returned_at.is_some(), undo.money_returned_at),
             ],
             ticket_ids,

@@ -8,7 +8,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use domain::cancellation::late::LateApproval;
 use domain::ids::PaymentAttemptId;
+use domain::payment::Answer;
+use domain::words::Operation;
 use gateway::callback::{Signed, portone_order, toss_order, verify};
 use gateway::secret::Secret;
 use gateway::{Gateway, Outcome, Unknown};
@@ -107,18 +110,33 @@ async fn read_again(
     }
     let Some(reservation) = order.reservation() else { return Ok(()) };
     let owed = app.store.owed_approval(&reservation).await?;
-    let Some(attempt) = owed.filter(|attempt| attempt.id == *order) else { return Ok(()) };
+    let Some(attempt) = owed.filter(|attempt| attempt.id == *order) else {
+        return find_late(app, gateway, order).await;
+    };
     if let Some(answer) = known(order, gateway.read_authorization(&attempt).await) {
         app.store.record_authorization(order, &answer).await?;
     }
     Ok(())
 }
 
-/// Where nothing is known, our own inquiry comes back to it.
-fn known(
+/// What nobody waits for any more and was authorised after all is given back (T26).
+async fn find_late(
+    app: &App,
+    gateway: &Arc<dyn Gateway>,
     order: &PaymentAttemptId,
-    found: Result<Outcome, Unknown>,
-) -> Option<domain::payment::Answer> {
+) -> Result<(), Problem> {
+    let Some(attempt) = app.store.unawaited_attempt(order).await? else { return Ok(()) };
+    let Some(Answer::Done { .. }) = known(order, gateway.read_authorization(&attempt).await) else {
+        return Ok(());
+    };
+    let (attempt_id, amount) = (attempt.id, attempt.amount);
+    let late = LateApproval { attempt_id, amount, back: Operation::Void };
+    app.store.approval_found(&late).await?;
+    Ok(())
+}
+
+/// Where nothing is known, our own inquiry comes back to it.
+fn known(order: &PaymentAttemptId, found: Result<Outcome, Unknown>) -> Option<Answer> {
     match found {
         Ok(Outcome::Known(answer)) => Some(answer),
         Ok(Outcome::InProgress | Outcome::NotFound) => None,

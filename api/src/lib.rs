@@ -3,10 +3,12 @@
 
 pub mod attention;
 pub mod audit_entries;
+pub mod blocked_refunds;
 pub mod callbacks;
 pub mod cancellations;
 pub mod check_ins;
 pub mod faults;
+pub mod gateway_calls;
 pub mod health;
 pub mod invariants;
 pub mod movies;
@@ -86,6 +88,8 @@ pub fn router(app: App) -> Router {
         .merge(mypage::routes())
         .merge(attention::routes())
         .merge(audit_entries::routes())
+        .merge(blocked_refunds::routes())
+        .merge(gateway_calls::routes())
         .merge(health::routes())
         .merge(faults::routes())
         .merge(invariants::routes())

@@ -20,7 +20,7 @@ use crate::ticket::Ticket;
 use crate::time::Time;
 use crate::timeline::Recorded;
 use crate::won::Won;
-use crate::words::{AttemptStatus, Grade, Operation, words};
+use crate::words::{AttemptStatus, EventType, Grade, Operation, words};
 
 words!(
     /// What must hold; ids as in specification 1.6.
@@ -112,6 +112,35 @@ impl Dossier {
             approved: read().filter(|payment| payment.attempt.approved_at.is_some()).count(),
             declined: read().filter(declined).count(),
         }
+    }
+
+    /// Cancellations of the deal itself, oldest first.
+    fn undos(&self) -> impl DoubleEndedIterator<Item = &Cancellation> {
+        self.cancellations.iter().filter(|undo| undo.late.is_none())
+    }
+
+    /// The cancellation that returns this attempt's money, where it is no part of the deal (T26).
+    fn late_undo(&self, attempt: &PaymentAttemptId) -> Option<&Cancellation> {
+        let of = |undo: &&Cancellation| {
+            undo.late.as_ref().is_some_and(|late| late.attempt_id == *attempt)
+        };
+        self.cancellations.iter().find(of)
+    }
+
+    fn is_late(&self, attempt: &PaymentAttemptId) -> bool {
+        self.late_undo(attempt).is_some()
+    }
+
+    /// Whether this event tells of money that is no part of the deal.
+    fn tells_of_late(&self, event: &Recorded) -> bool {
+        let money = matches!(
+            event.kind,
+            EventType::CancellationRequested
+                | EventType::PaymentCancellationRequested
+                | EventType::PaymentCancelled
+                | EventType::RefundDelayed
+        );
+        money && event.detail.payment_id.as_ref().is_some_and(|id| self.is_late(id))
     }
 }
 

@@ -3,10 +3,14 @@
 //! and for some of its tickets.
 
 pub mod asking;
+pub mod blocked;
+pub mod late;
 pub mod showtime;
 pub mod window;
 
+use self::late::LateApproval;
 use crate::ids::{CancellationId, ReservationId, TicketId};
+use crate::refund_account::Reference;
 use crate::reservation::Reservation;
 use crate::ticket::Ticket;
 use crate::time::Time;
@@ -36,6 +40,14 @@ pub struct Cancellation {
     pub tickets_revoked_at: Option<Time>,
     pub seats_freed_at: Option<Time>,
     pub money_returned_at: Option<Time>,
+    /// From 1: each account that staff supplies after a refusal is a new try with a new key.
+    pub refund_try: u32,
+    /// Staff returned the money outside of the gateway.
+    pub returned_outside: Option<Reference>,
+    /// The customer was told that it takes long.
+    pub delay_told_at: Option<Time>,
+    /// It returns money that is no part of the deal, and nothing else (T26).
+    pub late: Option<Box<LateApproval>>,
     pub attend_at: Option<Time>,
 }
 
@@ -79,6 +91,10 @@ impl Cancellation {
             tickets_revoked_at: None,
             seats_freed_at: None,
             money_returned_at: None,
+            refund_try: 1,
+            returned_outside: None,
+            delay_told_at: None,
+            late: None,
             attend_at: Some(now),
         }
     }
@@ -86,6 +102,13 @@ impl Cancellation {
     /// Pure, as [`Reservation::owes`] is. What was done stands in its own steps.
     pub fn owes(&self, reservation: &Reservation) -> OwesUndo {
         if self.state != CancellationState::Running {
+            return OwesUndo::Nothing;
+        }
+        if self.late.is_some() {
+            let returned = self.money_returned_at.is_some();
+            return if returned { OwesUndo::Close } else { OwesUndo::Money };
+        }
+        if reservation.waits_for_staff() {
             return OwesUndo::Nothing;
         }
         let sent = reservation.open_call.as_ref().map(|call| call.operation);
@@ -273,6 +296,9 @@ impl Reservation {
         cancellation: &mut Cancellation,
         operation: Operation,
     ) -> Vec<Event> {
+        if cancellation.late.is_some() {
+            return self.return_late_approval(now, cancellation);
+        }
         if operation == Operation::Refund {
             self.refunded = self.refunded.plus(cancellation.amount).expect("it was taken before");
             let all = self.refunded >= self.amount;
@@ -296,7 +322,7 @@ impl Reservation {
     pub fn block_refund(&mut self, cancellation: &mut Cancellation, code: &str) -> Vec<Event> {
         cancellation.state = CancellationState::Blocked;
         cancellation.attend_at = None;
-        let mut event = self.payment_event(EventType::RefundDelayed, Actor::Gateway);
+        let mut event = cancellation.payment_event(self, EventType::RefundDelayed);
         event.detail.code = Some(code.to_owned());
         vec![event]
     }
@@ -305,6 +331,9 @@ impl Reservation {
     pub fn close_cancellation(&mut self, cancellation: &mut Cancellation) -> Vec<Event> {
         cancellation.state = CancellationState::Done;
         cancellation.attend_at = None;
+        if cancellation.late.is_some() {
+            return Vec::new();
+        }
         self.open_cancellation = None;
         if cancellation.scope == Scope::Part {
             return Vec::new();

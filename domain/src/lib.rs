@@ -5,6 +5,7 @@
 //! before the gateway (`line`), and how the rules say no (`refusal`). `person` is who acts,
 //! `audit_entry` what staff did, and `audit` judges what is stored.
 
+pub mod attention;
 pub mod audit;
 pub mod audit_entry;
 pub mod cancellation;
@@ -16,6 +17,7 @@ pub mod mypage;
 pub mod party;
 pub mod payment;
 pub mod person;
+pub mod refund_account;
 pub mod refusal;
 pub mod reservation;
 pub mod seats;

@@ -4,16 +4,25 @@
 //! an undo, the cancellation, and nothing that changes between tries.
 
 use crate::ids::{CallKey, CancellationId, PaymentAttemptId, ReservationId};
+use crate::refund_account::RefundAccount;
 use crate::time::Time;
 use crate::won::Won;
 use crate::words::{AttemptStatus, CallState, Method, Operation};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Tries to pay that one reservation has.
 pub const ATTEMPTS_MAX: u32 = 3;
 /// Attempts that one reservation can have, with those that were abandoned before they were sent
 /// (R27).
 pub const ATTEMPTS_EVER_MAX: u32 = 10;
+
+/// Gateways forget keys after 15 days (`providers.md`): from here on a call is neither delivered
+/// nor inquired again, because the same key could have a second effect.
+pub const KEY_LIVES_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The code of a refusal that staff found out: the gateway may never have seen that key.
+pub const SETTLED_BY_STAFF: &str = "SETTLED_BY_STAFF";
 
 /// What the gateway's widget gave the browser, for the gateway alone; never shown in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +78,8 @@ pub struct GatewayCall {
     pub cancellation_id: Option<CancellationId>,
     pub body: CallBody,
     pub state: CallState,
+    /// It returns an approval that is no part of the deal (T26).
+    pub late: bool,
     pub opened_at: Time,
 }
 
@@ -80,6 +91,10 @@ pub struct CallBody {
     pub method: Method,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
+    /// Where a refund goes, if not back the way it came. Frozen in a table of its own, because it
+    /// is personal data.
+    #[serde(skip)]
+    pub account: Option<RefundAccount>,
 }
 
 /// The gateway's definitive answer to one key.
@@ -104,6 +119,11 @@ pub enum Answer {
 pub const LAPSED: &str = "LAPSED";
 
 impl GatewayCall {
+    /// The gateway may have forgotten this key.
+    pub fn outlived_its_key(&self, now: Time) -> bool {
+        self.state == CallState::Sent && now.since(self.opened_at) >= KEY_LIVES_FOR
+    }
+
     pub fn key_of(
         attempt: &PaymentAttemptId,
         operation: Operation,
@@ -115,5 +135,19 @@ impl GatewayCall {
             Some(cancellation) => format!("{attempt}-{verb}-{cancellation}"),
         };
         CallKey::parse(key).expect("ids are short and plain, and so is their sum")
+    }
+
+    /// The key of the `n`th try to return money, from 1. The answer to an earlier one was no.
+    pub fn key_of_try(
+        attempt: &PaymentAttemptId,
+        operation: Operation,
+        cancellation: &CancellationId,
+        n: u32,
+    ) -> CallKey {
+        let first = Self::key_of(attempt, operation, Some(cancellation));
+        if n <= 1 {
+            return first;
+        }
+        CallKey::parse(format!("{first}-{n}")).expect("a number more is short and plain, too")
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Time;
 use crate::won::Won;
 use crate::words::{
     Actor, AttemptStatus, Audience, CancelPolicy, Capacity, Grade, Method, Operation,
-    PaymentStatus, ReservationStatus, SeatStatus, StatusReason, TicketStatus,
+    PaymentStatus, ReservationStatus, SeatStatus, Settler, StatusReason, TicketStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +99,14 @@ pub struct LatestAttempt {
 pub struct OpenCall {
     pub key: CallKey,
     pub operation: Operation,
+    pub settler: Settler,
+}
+
+impl OpenCall {
+    /// A call that has just been written.
+    pub fn sent(key: CallKey, operation: Operation) -> Self {
+        Self { key, operation, settler: Settler::Gateway }
+    }
 }
 
 /// The aggregate. Everything that a guard reads stands here, on the row that the guard updates.
@@ -177,6 +185,9 @@ pub enum Action {
 impl Reservation {
     /// What is owed now. Pure: the same row owes the same, whoever asks and however often.
     pub fn owes(&self) -> Owes {
+        if self.waits_for_staff() {
+            return Owes::Nothing;
+        }
         match self.status {
             ReservationStatus::Reserved if self.plan.is_some() => {
                 Owes::Payment(PaymentStep::Request)
@@ -207,6 +218,9 @@ impl Reservation {
     /// When the pump has to look at this row, given that nobody needs to be woken right now and
     /// that it has been woken `wakes` times for what it owes.
     pub fn next_attend(&self, now: Time, wakes: u32) -> Option<Time> {
+        if self.waits_for_staff() {
+            return None;
+        }
         let over = self.over_at();
         match self.owes() {
             Owes::Payment(_) | Owes::Tickets => {
@@ -348,6 +362,11 @@ impl Reservation {
     /// The plan names seats that are still to be assigned.
     pub fn plan_has_seats(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.seats != PlanSeats::Dropped)
+    }
+
+    /// A call has no answer that a gateway could still give: nothing goes on before staff says.
+    pub fn waits_for_staff(&self) -> bool {
+        self.open_call.as_ref().is_some_and(|call| call.settler == Settler::Staff)
     }
 
     fn is_undone(&self) -> bool {

@@ -157,6 +157,15 @@ words!(
     Operation { Approve = "APPROVE", Capture = "CAPTURE", Void = "VOID", Refund = "REFUND" }
 );
 
+words!(
+    /// Who has the answer to a call that was sent.
+    Settler {
+        Gateway = "GATEWAY",
+        /// The gateway has forgotten the key by now.
+        Staff = "STAFF",
+    }
+);
+
 words!(CallState { Sent = "SENT", Known = "KNOWN" });
 
 words!(CancellationState { Running = "RUNNING", Blocked = "BLOCKED", Done = "DONE" });
@@ -263,6 +272,12 @@ words!(
         CancelShowtime = "CANCEL_SHOWTIME",
         /// Attend it now.
         Nudge = "NUDGE",
+        /// What became of a call whose answer never came.
+        SettleCall = "SETTLE_CALL",
+        /// Another account for a refund that was refused.
+        RefundToAccount = "REFUND_TO_ACCOUNT",
+        /// A refund that was refused was paid outside of the gateway.
+        ReturnOutside = "RETURN_OUTSIDE",
     }
 );
 

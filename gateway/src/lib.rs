@@ -11,6 +11,7 @@ pub mod toss;
 
 mod client;
 
+use domain::audit::LedgerEntry;
 use domain::payment::{Answer, GatewayCall, PaymentAttempt};
 use std::pin::Pin;
 use std::time::Duration;
@@ -36,7 +37,24 @@ pub trait Gateway: Send + Sync {
     fn read_authorization<'a>(&'a self, _attempt: &'a PaymentAttempt) -> Asked<'a> {
         Box::pin(async { Err(Unknown::Misfit("nothing to read".to_owned())) })
     }
+
+    /// A page of the company's own books from after this place, oldest first; nothing where it
+    /// has none.
+    fn ledger(&self, _after: u64) -> Option<Page<'_>> {
+        None
+    }
 }
+
+/// A page of a company's books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Books {
+    pub entries: Vec<LedgerEntry>,
+    /// The place of its last line, which may be no operation of ours; nothing when it is empty.
+    pub end: Option<u64>,
+}
+
+/// A page of a company's books, on its way.
+pub type Page<'a> = Pin<Box<dyn Future<Output = Result<Books, Unknown>> + Send + 'a>>;
 
 /// What a gateway was asked, on its way.
 pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Unknown>> + Send + 'a>>;

@@ -112,6 +112,7 @@ create table reservation (
     approval_ends_at  bigint,          -- of the newest approval
     open_call         text,            -- key of the one gateway call without an answer
     open_operation    text,
+    open_settler      text,            -- who has its answer: the gateway or, after 14 days, staff
     open_cancellation text,
     refunded          bigint not null,
     seat_status       text   not null,
@@ -129,13 +130,17 @@ create table reservation (
 create unique index reservation_code on reservation (code);
 create index reservation_by_customer on reservation (customer_id, reservation_id);
 create index reservation_by_showtime on reservation (showtime_id, reservation_id);
+create index reservation_ticketless on reservation (updated_at, reservation_id)
+    where status = 'SEAT_SELECTED';
+create index reservation_left_to_staff on reservation (updated_at, open_call)
+    where open_settler = 'STAFF';
 create index reservation_to_attend on reservation (attend_at) where attend_at is not null;
 -- Who waits unsent for the gateway, since when: ten thousand are counted in a millisecond or two.
 create index reservation_in_line on reservation (updated_at)
     where open_call is null and (status in ('PAYMENT_PENDING', 'PAYMENT_DEFERRED')
         or (status = 'RESERVED' and plan is not null));
 
--- Personal data stands here and nowhere else.
+-- Personal data stands here and in refund_account, and nowhere else.
 create table contact (
     reservation_id text not null primary key references reservation (reservation_id),
     name           text,
@@ -172,11 +177,25 @@ create table gateway_call (
     body            text   not null, -- JSON, frozen
     state           text   not null,
     answer          text,            -- JSON, the gateway's definitive answer
+    late            bigint not null default 0, -- 1: it returns a late approval
     opened_at       bigint not null,
     known_at        bigint
 );
-create unique index gateway_call_sent on gateway_call (reservation_id) where state = 'SENT';
+-- What returns a late approval moves no money of the deal, and waits for nobody.
+create unique index gateway_call_sent on gateway_call (reservation_id)
+    where state = 'SENT' and late = 0;
 create index gateway_call_approval_known on gateway_call (known_at) where operation = 'APPROVE';
+create index gateway_call_unanswered on gateway_call (opened_at, key) where state = 'SENT';
+
+-- Where staff has a refund sent that was refused before: part of that call's frozen body, and kept
+-- apart because it is personal data.
+create table refund_account (
+    key            text not null primary key, -- of the gateway call, which may not be opened yet
+    reservation_id text not null references reservation (reservation_id),
+    bank_code      text not null,
+    account_number text not null,
+    holder         text not null
+);
 
 -- The unique index decides who has the seat. The id is the fence: freeing names it.
 create table seat_assignment (
@@ -224,10 +243,22 @@ create table cancellation (
     tickets_revoked_at bigint,
     seats_freed_at     bigint,
     money_returned_at  bigint,
+    refund_try         bigint not null default 1, -- each account that staff supplies is a new try
+    returned_outside   text,            -- staff's reference: the money went back another way
+    delay_told_at      bigint,          -- the customer was told that it takes long
+    late_attempt_id    text,            -- it returns this late approval and nothing else
+    late_operation     text,
     attend_at          bigint,
     wakes              bigint not null
 );
-create unique index cancellation_open on cancellation (reservation_id) where state <> 'DONE';
+create unique index cancellation_open on cancellation (reservation_id)
+    where state <> 'DONE' and late_attempt_id is null;
+create unique index cancellation_late on cancellation (late_attempt_id)
+    where late_attempt_id is not null;
+create index cancellation_running on cancellation (requested_at, cancellation_id)
+    where state = 'RUNNING';
+create index cancellation_blocked on cancellation (requested_at, cancellation_id)
+    where state = 'BLOCKED';
 create index cancellation_by_reservation on cancellation (reservation_id, requested_at);
 create index cancellation_to_attend on cancellation (attend_at) where attend_at is not null;
 
@@ -253,6 +284,23 @@ create table mypage (
     document       text   not null -- JSON
 );
 create index mypage_by_customer on mypage (customer_id, reservation_id);
+
+-- What the gateway's own books say and ours do not, and we cannot undo by ourselves: for people.
+create table contradiction (
+    key        text   not null primary key, -- of the operation, in the gateway's books
+    attempt_id text   not null, -- the order there, of a reservation of ours or not
+    operation  text   not null,
+    amount     bigint not null,
+    found_at   bigint not null,
+    settled_at bigint
+);
+create index contradiction_open on contradiction (found_at, key) where settled_at is null;
+
+-- Until where the gateway's books have been compared with ours.
+create table reading (
+    name     text   not null primary key,
+    position bigint not null
+);
 
 -- What staff did, written in the transaction that took effect. No personal data.
 create table audit_entry (

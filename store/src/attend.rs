@@ -183,13 +183,12 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin().await?;
         let Some(row) = self.lock(&mut tx, id).await? else { return left(tx, None).await };
-        for sql in [
-            "update reservation set attend_at = $2, wakes = 0 where reservation_id = $1",
-            "update cancellation set attend_at = $2, wakes = 0 \
-             where reservation_id = $1 and state = 'RUNNING'",
-        ] {
-            sqlx::query(sql).bind(id.as_str()).bind(now.as_millis()).execute(&mut *tx).await?;
-        }
+        sqlx::query("update reservation set attend_at = $2, wakes = 0 where reservation_id = $1")
+            .bind(id.as_str())
+            .bind(now.as_millis())
+            .execute(&mut *tx)
+            .await?;
+        self.attend_undos_now(&mut tx, id).await?;
         let deed = Deed {
             action: StaffAction::Nudge,
             target: format!("/reservations/{id}"),

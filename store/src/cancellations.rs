@@ -3,12 +3,13 @@
 use crate::audit_entries::Deed;
 use crate::idempotency::{Claim, RequestKey};
 use crate::reservations::Attend;
-use crate::row::{broken, number, time, time_or_null, word};
+use crate::row::{broken, number, time, time_or_null, word, word_or_null};
 use crate::tickets::tickets_in;
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, payments, repeated};
 use domain::audit_entry::facts;
 use domain::cancellation::asking::{Ask, Cancelling, Quote};
+use domain::cancellation::late::LateApproval;
 use domain::cancellation::{Cancellation, OwesUndo};
 use domain::ids::{AssignmentId, CancellationId, CustomerId, ReservationId, TicketId};
 use domain::person::Person;
@@ -25,7 +26,8 @@ use sqlx::any::AnyRow;
 macro_rules! cancellation_columns {
     () => {
         "cancellation_id, reservation_id, scope, reason, actor, percent, price, amount, state, \
-         requested_at, tickets_revoked_at, seats_freed_at, money_returned_at, attend_at"
+         requested_at, tickets_revoked_at, seats_freed_at, money_returned_at, refund_try, \
+         returned_outside, delay_told_at, late_attempt_id, late_operation, attend_at"
     };
 }
 
@@ -171,7 +173,7 @@ impl Store {
         .transpose()
     }
 
-    /// The newest cancellation of a reservation.
+    /// The newest cancellation of a reservation; where there is none, that of a late approval.
     pub async fn latest_cancellation(
         &self,
         id: &ReservationId,
@@ -180,7 +182,8 @@ impl Store {
             "select ",
             cancellation_columns!(),
             " from cancellation where reservation_id = $1 \
-             order by requested_at desc, cancellation_id desc limit 1"
+             order by case when late_attempt_id is null then 0 else 1 end, requested_at desc, \
+             cancellation_id desc limit 1"
         ))
         .bind(id.as_str())
         .fetch_optional(self.readers())
@@ -252,7 +255,9 @@ impl Store {
                 Some((rest, events)) => (Some(rest), events),
                 None => (None, undo.row.close_cancellation(&mut undo.cancellation)),
             };
-            payments::abandon_attempt(&mut undo.tx, &undo.row).await?;
+            if undo.cancellation.late.is_none() {
+                payments::abandon_attempt(&mut undo.tx, &undo.row).await?;
+            }
             save_cancellation(&mut undo.tx, &undo.cancellation).await?;
             if let Some(rest) = rest {
                 insert_cancellation(&mut undo.tx, &rest).await?;
@@ -349,11 +354,11 @@ async fn request_back(tx: &mut Tx, new: &Cancellation, set: &[TicketId]) -> Resu
     Ok(())
 }
 
-async fn insert_cancellation(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
+pub(crate) async fn insert_cancellation(tx: &mut Tx, new: &Cancellation) -> Result<(), StoreError> {
     sqlx::query(
         "insert into cancellation (cancellation_id, reservation_id, scope, reason, actor, percent, \
-         price, amount, state, requested_at, attend_at, wakes) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)",
+         price, amount, state, requested_at, attend_at, late_attempt_id, late_operation, wakes) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
     )
     .bind(new.id.as_str())
     .bind(new.reservation_id.as_str())
@@ -366,6 +371,8 @@ async fn insert_cancellation(tx: &mut Tx, new: &Cancellation) -> Result<(), Stor
     .bind(new.state.as_str())
     .bind(new.requested_at.as_millis())
     .bind(new.attend_at.map(Time::as_millis))
+    .bind(new.late.as_ref().map(|late| late.attempt_id.as_str().to_owned()))
+    .bind(new.late.as_ref().map(|late| late.back.as_str().to_owned()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -374,7 +381,8 @@ async fn insert_cancellation(tx: &mut Tx, new: &Cancellation) -> Result<(), Stor
 pub(crate) async fn save_cancellation(tx: &mut Tx, row: &Cancellation) -> Result<(), StoreError> {
     sqlx::query(
         "update cancellation set state = $2, tickets_revoked_at = $3, seats_freed_at = $4, \
-         money_returned_at = $5, attend_at = $6, percent = $7, amount = $8, wakes = 0 where cancellation_id = $1",
+         money_returned_at = $5, attend_at = $6, percent = $7, amount = $8, refund_try = $9, \
+         returned_outside = $10, delay_told_at = $11, wakes = 0 where cancellation_id = $1",
     )
     .bind(row.id.as_str())
     .bind(row.state.as_str())
@@ -384,6 +392,9 @@ pub(crate) async fn save_cancellation(tx: &mut Tx, row: &Cancellation) -> Result
     .bind(row.attend_at.map(Time::as_millis))
     .bind(i64::from(row.percent.get()))
     .bind(row.amount.get())
+    .bind(i64::from(row.refund_try))
+    .bind(row.returned_outside.as_ref().map(|reference| reference.as_str().to_owned()))
+    .bind(row.delay_told_at.map(Time::as_millis))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -419,8 +430,18 @@ pub(crate) fn cancellation(row: &AnyRow) -> Result<Cancellation, StoreError> {
         tickets_revoked_at: time_or_null(row, "tickets_revoked_at")?,
         seats_freed_at: time_or_null(row, "seats_freed_at")?,
         money_returned_at: time_or_null(row, "money_returned_at")?,
+        refund_try: number(row, "refund_try")?,
+        returned_outside: word_or_null(row, "returned_outside")?,
+        delay_told_at: time_or_null(row, "delay_told_at")?,
+        late: late_approval(row)?,
         attend_at: time_or_null(row, "attend_at")?,
     })
+}
+
+fn late_approval(row: &AnyRow) -> Result<Option<Box<LateApproval>>, StoreError> {
+    let Some(attempt_id) = word_or_null(row, "late_attempt_id")? else { return Ok(None) };
+    let (amount, back) = (number(row, "amount")?, word(row, "late_operation")?);
+    Ok(Some(Box::new(LateApproval { attempt_id, amount, back })))
 }
 
 /// The columns that [`cancellation`] reads.

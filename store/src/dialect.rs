@@ -137,6 +137,14 @@ impl Engine {
             Self::Postgres { .. } => locked,
         }
     }
+
+    /// A statement that reads the texts of a JSON list, by each engine's own function.
+    pub(crate) fn listed(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => sqlite,
+            Self::Postgres { .. } => postgres,
+        }
+    }
 }
 
 /// The file that the URL names; nothing when it is PostgreSQL's.

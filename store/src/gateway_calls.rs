@@ -1,10 +1,11 @@
 //! Gateway calls: opened before they are sent, recorded when their answer is known (design 3,
 //! Money). One call without an answer per reservation at most.
 
+use crate::blocked_refunds::account_in;
 use crate::cancellations::{cancellation_in, open_undo, save_cancellation};
 use crate::payments::{attempt_in, save_attempt};
 use crate::reservations::Attend;
-use crate::row::{broken, json, time, to_json, word, word_or_null};
+use crate::row::{broken, int, json, json_or_null, time, to_json, word, word_or_null};
 use crate::writer::{Tx, left};
 use crate::{Store, StoreError, capacity, repeated};
 use domain::cancellation::OwesUndo;
@@ -48,11 +49,21 @@ impl Store {
             return left(tx, Opened::NotOwed).await;
         };
         if let Some(open) = &row.open_call {
-            if open.operation != operation {
+            if open.operation != operation || row.waits_for_staff() {
                 return left(tx, Opened::NotOwed).await;
             }
-            let call = call_in(&mut tx, &open.key).await?;
-            return left(tx, call.map_or(Opened::NotOwed, Opened::Sent)).await;
+            let Some(call) = call_in(&mut tx, &open.key).await? else {
+                return left(tx, Opened::NotOwed).await;
+            };
+            if !call.outlived_its_key(self.now()) {
+                return left(tx, Opened::Sent(call)).await;
+            }
+            tracing::error!(reservation.id = %row.id, "no answer to {} as long as its key lived: \
+                staff has to settle it", call.key);
+            row.leave_call_to_staff();
+            self.record(&mut tx, &mut row, &[], Attend::Later).await?;
+            self.commit(tx, &row).await?;
+            return Ok(Opened::NotOwed);
         }
         if !row.may_open(operation) {
             return left(tx, Opened::NotOwed).await;
@@ -61,7 +72,7 @@ impl Store {
             return left(tx, Opened::NotOwed).await;
         };
         insert_call(&mut tx, &call).await?;
-        row.open(OpenCall { key: call.key.clone(), operation });
+        row.open(OpenCall::sent(call.key.clone(), operation));
         self.record(&mut tx, &mut row, &[], Attend::Later).await?;
         self.commit(tx, &row).await?;
         Ok(Opened::Fresh(call))
@@ -75,26 +86,30 @@ impl Store {
     ) -> Result<Option<GatewayCall>, StoreError> {
         let attempt_id = row.attempt_id().ok_or_else(|| broken("attempt_n", "missing"))?;
         let attempt = attempt_in(tx, &attempt_id).await?;
-        let (cancellation_id, amount) = match (operation, &row.open_cancellation) {
+        let (cancellation_id, key, amount) = match (operation, &row.open_cancellation) {
             (Operation::Void | Operation::Refund, Some(id)) => {
                 let undo = cancellation_in(tx, id).await?;
                 if undo.owes(row) != OwesUndo::Money {
                     // A ticket of its set lives, or it was refused for good and waits for staff.
                     return Ok(None);
                 }
+                let key = GatewayCall::key_of_try(&attempt_id, operation, id, undo.refund_try);
                 let all = operation == Operation::Void;
-                (Some(id.clone()), if all { attempt.amount } else { undo.amount })
+                (Some(id.clone()), key, if all { attempt.amount } else { undo.amount })
             }
-            _ => (None, attempt.amount),
+            _ => (None, GatewayCall::key_of(&attempt_id, operation, None), attempt.amount),
         };
+        let PaymentAttempt { method, authorization, .. } = attempt;
+        let account = account_in(tx, &key).await?;
         Ok(Some(GatewayCall {
-            key: GatewayCall::key_of(&attempt_id, operation, cancellation_id.as_ref()),
+            key,
             reservation_id: row.id.clone(),
             attempt_id,
             operation,
             cancellation_id,
-            body: CallBody { amount, method: attempt.method, authorization: attempt.authorization },
+            body: CallBody { amount, method, authorization, account },
             state: CallState::Sent,
+            late: false,
             opened_at: self.now(),
         }))
     }
@@ -106,7 +121,6 @@ impl Store {
     }
 
     async fn try_record_answer(&self, key: &CallKey, answer: &Answer) -> Result<(), StoreError> {
-        let now = self.now();
         let mut tx = self.begin().await?;
         let Some(call) = call_in(&mut tx, key).await? else {
             return Err(broken("gateway_call", format!("no call {key}")));
@@ -114,25 +128,55 @@ impl Store {
         let Some(mut row) = self.lock(&mut tx, &call.reservation_id).await? else {
             return Err(broken("gateway_call", "no reservation"));
         };
-        if row.open_call.as_ref().is_none_or(|open| open.key != *key) {
-            return left(tx, ()).await;
+        let taken = Taken { actor: Actor::Gateway, attend: Attend::Later };
+        if self.take_answer(&mut tx, &mut row, &call, answer, taken).await? {
+            return self.commit(tx, &row).await;
         }
-        know_call(&mut tx, key, answer, now).await?;
-        row.open_call = None;
+        if self.contradicted(&mut tx, &mut row, &call, answer).await? {
+            return self.commit(tx, &row).await;
+        }
+        left(tx, ()).await
+    }
+
+    /// Takes the answer to a call in the transaction that has locked its row; false when it is
+    /// known already.
+    pub(crate) async fn take_answer(
+        &self,
+        tx: &mut Tx,
+        row: &mut Reservation,
+        call: &GatewayCall,
+        answer: &Answer,
+        taken: Taken,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        let open = row.open_call.as_ref().is_some_and(|open| open.key == call.key);
+        let late = call.late && known_answer_in(tx, &call.key).await?.is_none();
+        if !open && !late {
+            return Ok(false);
+        }
+        know_call(tx, &call.key, answer, now).await?;
+        if open {
+            row.open_call = None;
+        }
         let had = row.capacity;
-        let events = match call.operation {
-            Operation::Approve => self.approved(&mut tx, &mut row, answer).await?,
-            Operation::Capture => self.captured(&mut tx, &mut row, answer).await?,
-            Operation::Void | Operation::Refund => {
-                self.returned(&mut tx, &mut row, call.operation, answer).await?
-            }
+        let mut events = match call.operation {
+            Operation::Approve => self.approved(tx, row, answer).await?,
+            Operation::Capture => self.captured(tx, row, answer).await?,
+            Operation::Void | Operation::Refund => self.returned(tx, row, call, answer).await?,
         };
-        save_attempt(&mut tx, &row, &call.attempt_id, answer, now).await?;
-        self.record(&mut tx, &mut row, &events, Attend::Later).await?;
-        if had == Capacity::Held && row.capacity == Capacity::Released {
-            capacity::release_held(&mut tx, &row).await?;
+        if taken.actor == Actor::Staff {
+            for event in events.iter_mut().filter(|event| event.actor == Actor::Gateway) {
+                event.actor = Actor::Staff;
+            }
         }
-        self.commit(tx, &row).await
+        if !late {
+            save_attempt(tx, row, &call.attempt_id, answer, now).await?;
+        }
+        self.record(tx, row, &events, taken.attend).await?;
+        if had == Capacity::Held && row.capacity == Capacity::Released {
+            capacity::release_held(tx, row).await?;
+        }
+        Ok(true)
     }
 
     /// Records what the customer authorised, where approving is reading: T5, T6, T7. Nothing when it
@@ -187,7 +231,7 @@ impl Store {
     ) -> Result<Option<GatewayCall>, StoreError> {
         let found = sqlx::query(
             "select key, reservation_id, attempt_id, operation, cancellation_id, body, state, \
-             opened_at from gateway_call where attempt_id = $1 and state = 'SENT'",
+             late, opened_at from gateway_call where attempt_id = $1 and state = 'SENT'",
         )
         .bind(attempt_id.as_str())
         .fetch_optional(self.readers())
@@ -254,35 +298,45 @@ impl Store {
         &self,
         tx: &mut Tx,
         row: &mut Reservation,
-        operation: Operation,
+        call: &GatewayCall,
         answer: &Answer,
     ) -> Result<Vec<Event>, StoreError> {
-        let Some(id) = row.open_cancellation.clone() else {
-            return Err(broken("open_cancellation", "money is returned for a cancellation"));
+        let Some(id) = &call.cancellation_id else {
+            return Err(broken("cancellation_id", "money is returned for a cancellation"));
         };
-        let mut cancellation = cancellation_in(tx, &id).await?;
+        let mut undo = cancellation_in(tx, id).await?;
         let events = match answer {
-            Answer::Done { .. } => row.return_money(self.now(), &mut cancellation, operation),
+            Answer::Done { .. } => row.return_money(self.now(), &mut undo, call.operation),
             // Nothing is left that could be taken, which is what a void is for.
-            Answer::Lapsed if operation == Operation::Void => {
-                row.return_money(self.now(), &mut cancellation, operation)
+            Answer::Lapsed if call.operation == Operation::Void => {
+                row.return_money(self.now(), &mut undo, call.operation)
             }
-            Answer::Lapsed => row.block_refund(&mut cancellation, LAPSED),
+            Answer::Lapsed => row.block_refund(&mut undo, LAPSED),
             Answer::Refused { code } => {
                 tracing::error!(reservation.id = %row.id, cancellation.id = %id, code,
                     "gateway refuses to return money for {}", row.id);
-                row.block_refund(&mut cancellation, code)
+                row.block_refund(&mut undo, code)
             }
         };
-        save_cancellation(tx, &cancellation).await?;
+        if undo.late.is_some() && undo.money_returned_at.is_some() {
+            self.save_returned(tx, row, &undo).await?;
+        }
+        save_cancellation(tx, &undo).await?;
         Ok(events)
     }
 }
 
-async fn insert_call(tx: &mut Tx, call: &GatewayCall) -> Result<(), StoreError> {
+/// Who brings an answer, and whether the run has to be woken for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) actor: Actor,
+    pub(crate) attend: Attend,
+}
+
+pub(crate) async fn insert_call(tx: &mut Tx, call: &GatewayCall) -> Result<(), StoreError> {
     sqlx::query(
         "insert into gateway_call (key, reservation_id, attempt_id, operation, cancellation_id, \
-         body, state, opened_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         body, state, late, opened_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(call.key.as_str())
     .bind(call.reservation_id.as_str())
@@ -291,6 +345,7 @@ async fn insert_call(tx: &mut Tx, call: &GatewayCall) -> Result<(), StoreError> 
     .bind(call.cancellation_id.as_ref().map(|id| id.as_str().to_owned()))
     .bind(to_json(&call.body))
     .bind(call.state.as_str())
+    .bind(i64::from(call.late))
     .bind(call.opened_at.as_millis())
     .execute(&mut **tx)
     .await?;
@@ -315,16 +370,32 @@ async fn know_call(
     Ok(())
 }
 
-async fn call_in(tx: &mut Tx, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
+/// The answer to a key, when it is known.
+pub(crate) async fn known_answer_in(
+    tx: &mut Tx,
+    key: &CallKey,
+) -> Result<Option<Answer>, StoreError> {
+    let found = sqlx::query("select answer from gateway_call where key = $1")
+        .bind(key.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    found.map_or(Ok(None), |row| json_or_null(&row, "answer"))
+}
+
+pub(crate) async fn call_in(tx: &mut Tx, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
     let found = sqlx::query(
         "select key, reservation_id, attempt_id, operation, cancellation_id, body, state, \
-         opened_at from gateway_call where key = $1",
+         late, opened_at from gateway_call where key = $1",
     )
     .bind(key.as_str())
     .fetch_optional(&mut **tx)
     .await?;
     let Some(row) = found else { return Ok(None) };
-    Ok(Some(call(&row)?))
+    let mut call = call(&row)?;
+    if call.operation == Operation::Refund {
+        call.body.account = account_in(tx, key).await?;
+    }
+    Ok(Some(call))
 }
 
 pub(crate) fn call(row: &AnyRow) -> Result<GatewayCall, StoreError> {
@@ -336,6 +407,7 @@ pub(crate) fn call(row: &AnyRow) -> Result<GatewayCall, StoreError> {
         cancellation_id: word_or_null(row, "cancellation_id")?,
         body: json(row, "body")?,
         state: word(row, "state")?,
+        late: int(row, "late")? == 1,
         opened_at: time(row, "opened_at")?,
     })
 }

@@ -178,7 +178,7 @@ impl Store {
     }
 
     /// Each cancellation of its reservation that has given money back gave back this attempt's: one
-    /// at most was captured.
+    /// at most was captured. A late approval has a cancellation of its own.
     async fn with_refunds(&self, attempt: PaymentAttempt) -> Result<Payment, StoreError> {
         if attempt.refunded == Won::ZERO {
             return Ok(Payment { attempt, refunds: Vec::new() });
@@ -186,9 +186,12 @@ impl Store {
         let refunds = sqlx::query(
             "select cancellation_id, amount, money_returned_at from cancellation \
              where reservation_id = $1 and money_returned_at is not null \
+             and (late_attempt_id = $2 or (late_attempt_id is null and not exists \
+             (select 1 from cancellation where late_attempt_id = $2))) \
              order by money_returned_at, cancellation_id",
         )
         .bind(attempt.reservation_id.as_str())
+        .bind(attempt.id.as_str())
         .fetch_all(self.readers())
         .await?
         .iter()

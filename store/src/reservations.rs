@@ -10,7 +10,7 @@ use domain::ids::{CustomerId, ReservationId};
 use domain::reservation::{LatestAttempt, OpenCall, Reservation, SoldShowtime};
 use domain::time::Time;
 use domain::timeline::Event;
-use domain::words::ReservationStatus;
+use domain::words::{ReservationStatus, Settler};
 use sqlx::any::AnyRow;
 
 /// When the pump is to look at a row that was changed.
@@ -27,8 +27,9 @@ macro_rules! columns {
         "reservation_id, code, customer_id, showtime_id, movie_title, theater_name, \
          auditorium_name, starts_at, ends_at, cancel_policy, grade, party, prices, amount, status, \
          status_reason, capacity, plan, attempts_left, attempt_n, attempt_method, attempt_status, \
-         estimated_at, approval_ends_at, open_call, open_operation, open_cancellation, refunded, seat_status, seat_numbers, \
-         ticket_status, check_in, deadline_at, attend_at, wakes, created_at, updated_at, version, last_seq"
+         estimated_at, approval_ends_at, open_call, open_operation, open_settler, \
+         open_cancellation, refunded, seat_status, seat_numbers, ticket_status, check_in, \
+         deadline_at, attend_at, wakes, created_at, updated_at, version, last_seq"
     };
 }
 
@@ -138,7 +139,8 @@ async fn save(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
          open_call = $11, open_operation = $12, open_cancellation = $13, refunded = $14, \
          seat_status = $15, seat_numbers = $16, ticket_status = $17, deadline_at = $18, \
          attend_at = $19, wakes = 0, updated_at = $20, version = $2, last_seq = $21, \
-         approval_ends_at = $22, check_in = $23, party = $24, estimated_at = $25 \
+         approval_ends_at = $22, check_in = $23, party = $24, estimated_at = $25, \
+         open_settler = $26 \
          where reservation_id = $1 and version = $2 - 1",
     )
     .bind(row.id.as_str())
@@ -166,6 +168,7 @@ async fn save(tx: &mut Tx, row: &Reservation) -> Result<(), StoreError> {
     .bind(row.check_in.as_ref().map(to_json))
     .bind(to_json(&row.party))
     .bind(row.estimated_at.map(Time::as_millis))
+    .bind(row.open_call.as_ref().map(|call| call.settler.as_str().to_owned()))
     .execute(&mut **tx)
     .await?;
     if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale(row.id.to_string())) }
@@ -180,7 +183,10 @@ pub(crate) fn reservation(row: &AnyRow) -> Result<Reservation, StoreError> {
         _ => None,
     };
     let open_call = match (word_or_null(row, "open_call")?, word_or_null(row, "open_operation")?) {
-        (Some(key), Some(operation)) => Some(OpenCall { key, operation }),
+        (Some(key), Some(operation)) => {
+            let settler = word_or_null(row, "open_settler")?.unwrap_or(Settler::Gateway);
+            Some(OpenCall { key, operation, settler })
+        }
         _ => None,
     };
     Ok(Reservation {

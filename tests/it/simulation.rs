@@ -3,6 +3,7 @@
 //! fails is played again, line by line, with
 //! `MARQUEE_SIM_SEED=<seed> cargo test -p workers --test it simulation`.
 
+mod aftermath;
 mod calm;
 mod crashes;
 mod customers;

@@ -1,6 +1,6 @@
 //! What staff may do, over HTTP: who is let in, and what is written down of it.
 
-use crate::app::{Customer, id, shared, text};
+use crate::app::{Customer, id, shared, text, until};
 use serde_json::{Value, json};
 
 const ROLES: [&str; 5] = ["customer", "gate", "staff", "admin", "partner"];
@@ -12,7 +12,11 @@ async fn each_admin_route_lets_in_its_roles_and_nobody_else() {
     let staff: &[&str] = &["staff", "admin"];
     let matrix: &[(&str, &str, &[&str])] = &[
         ("GET", "/admin/audit", staff),
+        ("GET", "/admin/attention", staff),
+        ("POST", "/admin/gateway-calls/none/settlement", staff),
         ("POST", "/admin/reservations/none/nudge", staff),
+        ("POST", "/admin/cancellations/none/refund-account", staff),
+        ("POST", "/admin/cancellations/none/outside-refund", staff),
         ("POST", "/tickets/none/check-ins", &["gate", "staff", "admin"]),
         ("POST", "/check-ins", &["gate", "staff", "admin"]),
         ("POST", "/admin/showtimes/none/cancellation", staff),
@@ -104,6 +108,150 @@ async fn a_nudge_is_written_down() {
     let entries = audit_of(&staff, &format!("/reservations/{}", id(&reserved))).await;
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0]["action"], "NUDGE");
+}
+
+#[tokio::test]
+async fn a_refused_refund_is_paid_to_another_account() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let (ticketed, undo) = blocked(&customer).await;
+    let path = format!("/admin/cancellations/{undo}/refund-account");
+    for (body, pointer) in [
+        (json!({"bankCode": "8", "accountNumber": "110123456789", "holder": "a"}), "/bankCode"),
+        (json!({"bankCode": "088", "accountNumber": "x", "holder": "a"}), "/accountNumber"),
+        (json!({"bankCode": "088", "accountNumber": "110123456789", "holder": ""}), "/holder"),
+    ] {
+        let problem = staff.post(&path, body).await.expect(400);
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+    let account = json!({"bankCode": "088", "accountNumber": "110-123-456789", "holder": "홍길동"});
+    customer.post(&path, account.clone()).await.expect(403);
+    let answer = staff.keyed("POST", &path, &account, "a-refund").await;
+    assert!(matches!(answer.status, 200 | 202), "{answer:?}");
+    let cancelled = customer.until(&ticketed, "CANCELLED").await;
+    assert_eq!(cancelled["payment"]["refunded"], ticketed["amount"]);
+    let ledger = customer.ledger(&ticketed).await;
+    assert_eq!(ledger, ["APPROVE DONE", "CAPTURE DONE", "REFUND REFUSED", "REFUND DONE"]);
+    // The same request again, and another one.
+    let again = staff.keyed("POST", &path, &account, "a-refund").await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(staff.post(&path, account).await.expect(409)["code"], "wrong-state");
+    let entries = audit_of(&staff, &format!("/admin/cancellations/{undo}")).await;
+    assert_eq!(entries.len(), 1);
+    let told = format!("{entries:?} {:?}", customer.get(&own(&ticketed, "timeline")).await.body);
+    assert!(!told.contains("110123456789"), "no personal data: {told}");
+    assert!(!app.log().contains("110123456789"), "not in logs either");
+}
+
+#[tokio::test]
+async fn a_refused_refund_that_was_paid_outside_is_closed() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let (ticketed, undo) = blocked(&customer).await;
+    let path = format!("/admin/cancellations/{undo}/outside-refund");
+    staff.post(&path, json!({"reference": "to Hong Gildong"})).await.expect(400);
+    staff.post(&path, json!({"reference": "T-2026/77"})).await;
+    let cancelled = customer.until(&ticketed, "CANCELLED").await;
+    assert_eq!(cancelled["payment"]["refunded"], ticketed["amount"]);
+    let ledger = customer.ledger(&ticketed).await;
+    assert_eq!(ledger, ["APPROVE DONE", "CAPTURE DONE", "REFUND REFUSED"]);
+    let entries = audit_of(&staff, &format!("/admin/cancellations/{undo}")).await;
+    assert_eq!(entries[0]["action"], "RETURN_OUTSIDE");
+    assert_eq!(entries[0]["after"]["reference"], "T-2026/77");
+}
+
+/// Specification, scenario 13: found in the gateway's books, undone, and no ticket ever exists.
+#[tokio::test]
+async fn an_approval_that_surfaces_after_the_end_is_voided() {
+    let app = shared().await;
+    let customer = app.somebody();
+    let reservation = customer.reserve(1).await;
+    customer.fault(&reservation, json!({"fault": "DECLINE", "for": {"calls": 1}})).await;
+    customer.pay(&reservation).await.expect(402);
+    customer.cancel(&reservation).await.expect(200);
+    // The company approves the same order after all, under a key that we have never heard of.
+    let order = format!("{}-1", id(&reservation));
+    let url = format!("{}/v1/payments/{order}/approve", customer.gateway);
+    let amount = &reservation["amount"]["value"];
+    let asked = customer.http.post(url).header("Idempotency-Key", format!("{order}-after-all"));
+    customer.send(asked.json(&json!({"amount": amount, "method": "CARD"}))).await.expect(200);
+    let ledger = ["APPROVE REFUSED", "APPROVE DONE", "VOID DONE"];
+    until("the void", async || customer.ledger(&reservation).await == ledger).await;
+    let payment = async || {
+        let path = own(&reservation, "payments");
+        customer.get(&path).await.expect(200)["items"][0]["status"].clone()
+    };
+    until("its record", async || payment().await == "VOIDED").await;
+    let row = customer.read(&reservation).await;
+    assert_eq!((&row["status"], &row["tickets"]), (&json!("CANCELLED"), &json!([])));
+    let told = customer.timeline(&reservation).await;
+    let last = ["CancellationRequested", "PaymentCancellationRequested", "PaymentCancelled"];
+    assert_eq!(told[told.len() - 3..], last, "{told:?}");
+}
+
+#[tokio::test]
+async fn what_needs_people_is_listed_and_settled() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let (_, undo) = blocked(&customer).await;
+    let concerns = async |subject: &str| {
+        let mut found = Vec::new();
+        let mut path = "/admin/attention?limit=2".to_owned();
+        loop {
+            let page = staff.get(&path).await.expect(200);
+            let items = page["items"].as_array().expect("items").iter();
+            found.extend(items.filter(|concern| concern["subject"] == subject).cloned());
+            let Some(cursor) = page["nextCursor"].as_str() else { return found };
+            path = format!("/admin/attention?limit=2&cursor={cursor}");
+        }
+    };
+    let found = concerns(&undo).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["worry"], "REFUND_BLOCKED");
+    assert!(text(&found[0]["advice"]).contains("refund-account"));
+    staff.get("/admin/attention?cursor=nonsense").await.expect(400);
+    let path = format!("/admin/cancellations/{undo}/outside-refund");
+    staff.post(&path, json!({"reference": "T-1"})).await;
+    until("its end", async || concerns(&undo).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn only_an_admin_settles_a_call_before_its_time() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let reservation = customer.reserve(1).await;
+    customer.fault(&reservation, json!({"fault": "FAIL"})).await;
+    customer.pay(&reservation).await.expect(202);
+    let path = format!("/admin/gateway-calls/{}-1-approve/settlement", id(&reservation));
+    let settlement = json!({"outcome": "REFUSED", "reference": "by-phone"});
+    assert_eq!(staff.post(&path, settlement.clone()).await.expect(403)["code"], "forbidden");
+    let admin = staff.as_role("admin");
+    admin.post(&path, json!({"outcome": "MAYBE", "reference": "x"})).await.expect(400);
+    admin.post(&path, json!({"outcome": "DONE", "reference": "홍길동"})).await.expect(400);
+    assert_eq!(admin.post(&path, settlement.clone()).await.expect(200)["status"], "RESERVED");
+    assert_eq!(admin.post(&path, settlement).await.expect(409)["code"], "wrong-state");
+    let target = format!("/admin/gateway-calls/{}-1-approve", id(&reservation));
+    let entries = audit_of(&staff, &target).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["after"], json!({"outcome": "REFUSED", "reference": "by-phone"}));
+    customer.cancel(&reservation).await.expect(200);
+}
+
+/// A booking whose refund the gateway has refused for good, and its cancellation.
+async fn blocked(customer: &Customer) -> (Value, String) {
+    let ticketed = customer.ticketed(1).await;
+    let refused = json!({"fault": "DECLINE", "operation": "REFUND", "for": {"calls": 1}});
+    customer.fault(&ticketed, refused).await;
+    customer.cancel(&ticketed).await;
+    let path = own(&ticketed, "cancellation");
+    let is_blocked = async || customer.get(&path).await.expect(200)["state"] == "BLOCKED";
+    until("the refusal of the refund", is_blocked).await;
+    let undo = customer.get(&path).await.expect(200);
+    (ticketed, text(&undo["id"]).to_owned())
+}
+
+fn own(reservation: &Value, part: &str) -> String {
+    format!("/reservations/{}/{part}", id(reservation))
 }
 
 /// Newest first, of one target.

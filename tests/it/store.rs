@@ -36,10 +36,13 @@ mod keys;
 mod payments;
 mod seats;
 
+mod blocked;
 mod cancellations;
 mod check_ins;
 mod exchanges;
+mod late;
 mod parts;
+mod settling;
 mod showtimes;
 mod undo;
 

@@ -2,6 +2,7 @@
 //! the pump, because an eager start has to use the connection of the worker that gets the task.
 
 use crate::pump::Pump;
+use crate::reconciliation::Reconciliation;
 use crate::workers::{Signals, spawn};
 use ::workers::connection::Target;
 use ::workers::temporal_options::{Queue, payment_slots};
@@ -61,6 +62,15 @@ impl Crew {
             crew.spawn(async move {
                 ended.await.ok();
                 "a worker"
+            });
+        }
+        if let (true, Some(gateway)) = (queues.contains(&Queue::Payment), &world.gateway) {
+            let (store, gateway) = (world.store.clone(), gateway.clone());
+            let reconciliation = Reconciliation { store, gateway };
+            let quit = quit.clone();
+            crew.spawn(async move {
+                reconciliation.run(quit).await;
+                "the reconciliation"
             });
         }
         if queues.contains(&Queue::Booking) {

@@ -14,6 +14,7 @@ mod ledger;
 mod offer;
 mod ports;
 mod pump;
+mod reconciliation;
 mod run_file;
 mod serving;
 mod stopping;

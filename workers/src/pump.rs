@@ -161,6 +161,11 @@ impl Pump {
         place: OwnedSemaphorePermit,
     ) {
         tokio::spawn(async move {
+            if due.wakes > 0
+                && let Err(error) = self.store.tell_delay(&due.id).await
+            {
+                tracing::warn!(?error, cancellation.id = %due.id, "delay not told");
+            }
             if let Err(error) = start_undo(&client, &due).await
                 && self.is_down(&client, error).await
             {

@@ -20,6 +20,7 @@ pub(super) fn judge(
     });
     let soon = now.plus(ATTEND_AGAIN_MAX);
     let by = match row.owes() {
+        _ if row.waits_for_staff() => None,
         // Who is deferred stands in line until its turn should have come.
         Owes::Payment(_) | Owes::Tickets => Some(
             row.estimated_at

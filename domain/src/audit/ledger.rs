@@ -1,10 +1,11 @@
 //! I4, I6, I7, I8 against the gateway's own ledger, the second witness.
 
-use super::money::to_keep;
+use super::money::{returned_outside, to_keep};
 use super::undo::before;
 use super::{CallRecord, Dossier, Findings, Invariant, LedgerEntry};
 use crate::ids::PaymentAttemptId;
-use crate::words::{Operation, ReservationStatus};
+use crate::payment::{Answer, SETTLED_BY_STAFF};
+use crate::words::{CancellationState, Operation, ReservationStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn compare(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
@@ -27,7 +28,9 @@ fn answers(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'
                 && call.operation == entry.operation
                 && call.body.amount == entry.amount
         });
-        findings.must(asked, Invariant::I4, || {
+        let found = matches!(entry.operation, Operation::Approve | Operation::Capture)
+            && dossier.is_late(&entry.attempt_id);
+        findings.must(asked || found, Invariant::I4, || {
             format!("the ledger has {entry:?}, which nobody asked for")
         });
     }
@@ -36,7 +39,12 @@ fn answers(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'
         if entry.is_none() && has_lapsed(dossier, record, entries) {
             continue;
         }
-        let same = entry.is_some_and(|entry| entry.done == record.is_done());
+        let found =
+            record.call.operation == Operation::Approve && dossier.is_late(&record.call.attempt_id);
+        // It was never done, says staff; then the gateway may not know it at all.
+        let by_staff = Answer::Refused { code: SETTLED_BY_STAFF.to_owned() };
+        let unseen = entry.is_none() && record.answer.as_ref() == Some(&by_staff);
+        let same = found || unseen || entry.is_some_and(|entry| entry.done == record.is_done());
         findings.must(same, Invariant::I4, || {
             format!("{} is known as {:?}, the ledger has {entry:?}", record.call.key, record.answer)
         });
@@ -58,9 +66,19 @@ fn has_lapsed(dossier: &Dossier, record: &CallRecord, entries: &[LedgerEntry]) -
 
 /// I8: one capture, and no second approval beside a standing one.
 fn orders(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
-    let captures = entries.iter().filter(|e| e.done && e.operation == Operation::Capture).count();
+    let captures = entries.iter().filter(|entry| {
+        entry.done && entry.operation == Operation::Capture && !dossier.is_late(&entry.attempt_id)
+    });
+    let captures = captures.count();
     findings.must(captures <= 1, Invariant::I8, || format!("the ledger has {captures} captures"));
-    let standing = standing(entries);
+    let mut standing = standing(entries);
+    // It is being returned.
+    let open = |id: &PaymentAttemptId| {
+        dossier.late_undo(id).is_some_and(|undo| {
+            undo.state != CancellationState::Done || undo.returned_outside.is_some()
+        })
+    };
+    standing.retain(|id| !open(id));
     findings.must(standing.len() <= 1, Invariant::I8, || {
         format!("the ledger has money of {standing:?} at once")
     });
@@ -69,7 +87,8 @@ fn orders(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_
         ReservationStatus::Reserved | ReservationStatus::Cancelled | ReservationStatus::Expired
     );
     let fee = to_keep(dossier, dossier.row.amount.get()).unwrap_or(0) > 0;
-    findings.must(!ended || fee || standing.is_empty(), Invariant::I7, || {
+    let outside = returned_outside(dossier) > 0;
+    findings.must(!ended || fee || outside || standing.is_empty(), Invariant::I7, || {
         format!("is {} and the ledger has money of {standing:?}", dossier.row.status)
     });
 }
@@ -101,13 +120,17 @@ fn sums(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>)
         return;
     }
     let ledger = |what| {
-        let done = entries.iter().filter(move |e| e.done && e.operation == what);
+        let done = entries.iter().filter(move |entry| {
+            entry.done && entry.operation == what && !dossier.is_late(&entry.attempt_id)
+        });
         done.map(|entry| entry.amount.get()).sum::<i64>()
     };
     let (captured, refunded) = (ledger(Operation::Capture), ledger(Operation::Refund));
     let taken = dossier.payments.iter().filter(|p| p.attempt.captured_at.is_some());
     let taken: i64 = taken.map(|payment| payment.attempt.amount.get()).sum();
-    let returned = dossier.row.refunded.get();
+    // The gateway knows nothing of what was returned outside; a void moves no money.
+    let outside = if taken > 0 { returned_outside(dossier) } else { 0 };
+    let returned = dossier.row.refunded.get() - outside;
     findings.must((captured, refunded) == (taken, returned), Invariant::I4, || {
         format!(
             "took {taken} and returned {returned}; the ledger captured {captured} and refunded \
@@ -115,7 +138,8 @@ fn sums(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>)
         )
     });
     let kept = to_keep(dossier, captured);
-    findings.must(kept.is_none_or(|kept| kept == captured - refunded), Invariant::I4, || {
+    let left = captured - refunded - outside;
+    findings.must(kept.is_none_or(|kept| kept == left), Invariant::I4, || {
         format!("is to keep {kept:?}; the ledger captured {captured} and refunded {refunded}")
     });
 }
@@ -123,7 +147,8 @@ fn sums(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>)
 /// I6: no money went back before the tickets were revoked.
 fn tickets_come_first(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
     let returns = entries.iter().filter(|entry| {
-        entry.done && matches!(entry.operation, Operation::Void | Operation::Refund)
+        let returns = matches!(entry.operation, Operation::Void | Operation::Refund);
+        entry.done && returns && !dossier.is_late(&entry.attempt_id)
     });
     for entry in returns {
         let call = dossier.calls.iter().map(|record| &record.call).find(|c| c.key == entry.key);

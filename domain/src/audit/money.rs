@@ -20,7 +20,8 @@ pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
 }
 
 /// I8.
-fn one_of_each(Dossier { row, payments, calls, .. }: &Dossier, findings: &mut Findings<'_>) {
+fn one_of_each(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let Dossier { row, payments, calls, .. } = dossier;
     for (n, payment) in (1..).zip(payments) {
         let id = PaymentAttemptId::nth(&row.id, n);
         findings.must(payment.attempt.id == id && payment.attempt.n == n, Invariant::I8, || {
@@ -36,7 +37,9 @@ fn one_of_each(Dossier { row, payments, calls, .. }: &Dossier, findings: &mut Fi
     findings.must(newest == said, Invariant::I8, || {
         format!("its newest attempt is {newest:?}, the row says {said:?}")
     });
-    let sent = calls.iter().filter(|record| record.call.state == CallState::Sent);
+    let sent = calls.iter().filter(|record| {
+        record.call.state == CallState::Sent && !dossier.is_late(&record.call.attempt_id)
+    });
     let sent: Vec<_> = sent.map(|record| (&record.call.key, record.call.operation)).collect();
     let open: Vec<_> = row.open_call.iter().map(|open| (&open.key, open.operation)).collect();
     findings
@@ -59,16 +62,26 @@ fn attempt(dossier: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
     findings.must(attempt.amount == row.amount, Invariant::I4, || {
         format!("costs {:?}, attempt {} asks {:?}", row.amount, attempt.id, attempt.amount)
     });
+    if let Some(undo) = dossier.late_undo(&attempt.id) {
+        let returned = matches!(attempt.status, AttemptStatus::Voided | AttemptStatus::Refunded);
+        findings.must(returned == undo.money_returned_at.is_some(), Invariant::I4, || {
+            format!("attempt {} is {}, found by {}", attempt.id, attempt.status, undo.id)
+        });
+        return;
+    }
     let mine = || calls.iter().filter(|record| record.call.attempt_id == attempt.id);
     let done = |what| mine().any(|record| record.call.operation == what && record.is_done());
     let refused = mine().any(|r| r.call.operation == Operation::Approve && r.is_refused());
     // What the customer authorised is read, without a call.
     let read = dossier.is_read(payment);
+    let outside = returned_outside(dossier);
     let fits = match attempt.status {
         AttemptStatus::Refunded | AttemptStatus::PartiallyRefunded => {
-            done(Operation::Capture) && done(Operation::Refund)
+            done(Operation::Capture) && (done(Operation::Refund) || outside > 0)
         }
-        AttemptStatus::Voided => done(Operation::Void) && !done(Operation::Capture),
+        AttemptStatus::Voided => {
+            (done(Operation::Void) || outside > 0) && !done(Operation::Capture)
+        }
         AttemptStatus::Captured => done(Operation::Capture) && !done(Operation::Refund),
         AttemptStatus::Approved => {
             (done(Operation::Approve) || read)
@@ -93,10 +106,19 @@ fn attempt(dossier: &Dossier, payment: &Payment, findings: &mut Findings<'_>) {
         format!("attempt {} is REFUNDED, but for {:?}", attempt.id, attempt.refunded)
     });
     let returned = mine().filter(|r| r.call.operation == Operation::Refund && r.is_done());
-    let returned: i64 = returned.map(|record| record.call.body.amount.get()).sum();
+    let mut returned: i64 = returned.map(|record| record.call.body.amount.get()).sum();
+    if attempt.captured_at.is_some() {
+        returned += outside;
+    }
     findings.must(attempt.refunded.get() == returned, Invariant::I4, || {
         format!("attempt {} says {:?} refunded, not {returned}", attempt.id, attempt.refunded)
     });
+}
+
+/// What staff returned outside of the gateway, in won.
+pub(super) fn returned_outside(dossier: &Dossier) -> i64 {
+    let undos = dossier.undos().filter(|undo| undo.returned_outside.is_some());
+    undos.map(|undo| undo.amount.get()).sum()
 }
 
 fn told(record: &CallRecord) -> String {
@@ -112,10 +134,9 @@ fn told(record: &CallRecord) -> String {
 fn call(dossier: &Dossier, record: &CallRecord, findings: &mut Findings<'_>) {
     let call = &record.call;
     let undo = call.cancellation_id.as_ref();
-    let key = GatewayCall::key_of(&call.attempt_id, call.operation, undo);
     let of_an_attempt = dossier.payments.iter().find(|p| p.attempt.id == call.attempt_id);
-    findings.must(call.key == key && of_an_attempt.is_some(), Invariant::I8, || {
-        format!("{} {} of {} is to be {key}", call.operation, call.key, call.attempt_id)
+    findings.must(has_its_key(dossier, call) && of_an_attempt.is_some(), Invariant::I8, || {
+        format!("{} of {} has the key {}", call.operation, call.attempt_id, call.key)
     });
     let known = call.state == CallState::Known;
     findings.must(known == record.answer.is_some(), Invariant::I8, || {
@@ -124,6 +145,7 @@ fn call(dossier: &Dossier, record: &CallRecord, findings: &mut Findings<'_>) {
     let undo = dossier.cancellations.iter().find(|c| Some(&c.id) == undo);
     let amount = match call.operation {
         // A fee is kept only from captured money, so a void is of all.
+        Operation::Void if dossier.is_late(&call.attempt_id) => undo.map(|undo| undo.amount),
         Operation::Approve | Operation::Capture | Operation::Void => Some(dossier.row.amount),
         Operation::Refund => undo.map(|undo| undo.amount),
     };
@@ -132,11 +154,25 @@ fn call(dossier: &Dossier, record: &CallRecord, findings: &mut Findings<'_>) {
     });
 }
 
+/// Each try to return money has a key of its own.
+fn has_its_key(dossier: &Dossier, call: &GatewayCall) -> bool {
+    let (attempt, operation) = (&call.attempt_id, call.operation);
+    let Some(id) = &call.cancellation_id else {
+        return call.key == GatewayCall::key_of(attempt, operation, None);
+    };
+    let undo = dossier.cancellations.iter().find(|undo| undo.id == *id);
+    let tries = undo.map_or(1, |undo| undo.refund_try);
+    (1..=tries).any(|n| call.key == GatewayCall::key_of_try(attempt, operation, id, n))
+}
+
 /// I4, at rest: what was captured and not refunded is the price of the tickets, or a fee. I7: an
 /// ended reservation has no money under way.
 fn kept(dossier: &Dossier, findings: &mut Findings<'_>) {
     let Dossier { row, payments, .. } = dossier;
-    let sum = |part: fn(&Payment) -> i64| payments.iter().map(part).sum::<i64>();
+    let sum = |part: fn(&Payment) -> i64| {
+        let payments = payments.iter().filter(|payment| !dossier.is_late(&payment.attempt.id));
+        payments.map(part).sum::<i64>()
+    };
     let refunded = sum(|payment| payment.attempt.refunded.get());
     findings.must(row.refunded.get() == refunded, Invariant::I4, || {
         format!("says {:?} refunded, its attempts say {refunded}", row.refunded)
@@ -161,13 +197,13 @@ fn kept(dossier: &Dossier, findings: &mut Findings<'_>) {
 /// What of captured money is to be kept, in won; nothing while that is not settled.
 pub(super) fn to_keep(dossier: &Dossier, captured: i64) -> Option<i64> {
     let undone = |part: fn(&Cancellation) -> Won| {
-        let done = dossier.cancellations.iter().filter(|undo| undo.money_returned_at.is_some());
+        let done = dossier.undos().filter(|undo| undo.money_returned_at.is_some());
         done.map(|undo| part(undo).get()).sum::<i64>()
     };
     match dossier.row.status {
         // The price of what is had, and the fees of parts; a part that is under way is not settled.
         ReservationStatus::Ticketed | ReservationStatus::Completed => {
-            let settled = dossier.cancellations.iter().all(|undo| undo.money_returned_at.is_some());
+            let settled = dossier.undos().all(|undo| undo.money_returned_at.is_some());
             let fees = undone(|undo| undo.price) - undone(|undo| undo.amount);
             settled.then(|| worth(dossier) + fees)
         }

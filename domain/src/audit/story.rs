@@ -29,9 +29,16 @@ fn places(Dossier { row, events, .. }: &Dossier, findings: &mut Findings<'_>) {
     });
 }
 
-fn steps(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) {
+fn steps(dossier: &Dossier, findings: &mut Findings<'_>) {
     let mut before: Option<&Recorded> = None;
-    for event in events {
+    for event in &dossier.events {
+        if dossier.tells_of_late(event) {
+            let stays = before.is_some_and(|before| before.status == event.status);
+            findings.must(stays, Invariant::I10, || {
+                format!("{} at {} changes the status to {}", event.kind, event.seq, event.status)
+            });
+            continue;
+        }
         let from = before.map(|before| (before.kind, before.status));
         findings.must(may_follow(from, event.kind, event.status), Invariant::I10, || {
             let from =
@@ -126,7 +133,8 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
     let revoked = tickets.iter().filter(|t| t.status == TicketStatus::Cancelled).count();
     let parts = || cancellations.iter().filter(|undo| undo.scope == Scope::Part);
     let parts_freed = parts().filter(|undo| undo.seats_freed_at.is_some()).count();
-    let ended_at_once = row.status == ReservationStatus::Cancelled && cancellations.is_empty();
+    let ended_at_once =
+        row.status == ReservationStatus::Cancelled && dossier.undos().next().is_none();
     let raised = raised(events);
     let is = |status| usize::from(row.status == status);
     let seats_asked = matches!(row.seats, SeatStatus::CancelRequested | SeatStatus::Cancelled);
@@ -134,6 +142,8 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         matches!(row.tickets, TicketStatus::CancelRequested | TicketStatus::Cancelled);
     let read = dossier.read_authorizations();
     let lapsed = payments.iter().filter(|p| p.attempt.status == AttemptStatus::Lapsed).count();
+    let outside = cancellations.iter().filter(|undo| undo.returned_outside.is_some()).count();
+    let delays = cancellations.iter().filter(|undo| undo.delay_told_at.is_some()).count();
     let facts = [
         (EventType::Reserved, 1),
         (EventType::PaymentApproved, answers(&[Approve], CallRecord::is_done) + read.approved),
@@ -155,8 +165,8 @@ fn facts(dossier: &Dossier, findings: &mut Findings<'_>) {
         (EventType::TicketUsed, check_ins(dossier)),
         (EventType::TicketCancelled, revoked - exchanged),
         (EventType::SeatCancelled, parts_freed + usize::from(row.seats == SeatStatus::Cancelled)),
-        (EventType::PaymentCancelled, answers(&[Void, Refund], CallRecord::is_done)),
-        (EventType::RefundDelayed, answers(&[Void, Refund], CallRecord::is_refused)),
+        (EventType::PaymentCancelled, answers(&[Void, Refund], CallRecord::is_done) + outside),
+        (EventType::RefundDelayed, answers(&[Void, Refund], CallRecord::is_refused) + delays),
         (EventType::ReservationCancelled, is(ReservationStatus::Cancelled)),
         (EventType::ReservationExpired, is(ReservationStatus::Expired)),
         (EventType::ShowCompleted, is(ReservationStatus::Completed)),

@@ -14,24 +14,31 @@ use crate::words::{
 
 pub(super) fn judge(dossier: &Dossier, findings: &mut Findings<'_>) {
     one_open(dossier, findings);
-    for undo in &dossier.cancellations {
+    for undo in dossier.undos() {
         share(dossier, undo, findings);
         if undo.state == CancellationState::Done {
             complete(dossier, undo, findings);
         }
     }
+    for undo in dossier.cancellations.iter().filter(|undo| undo.late.is_some()) {
+        let closed = undo.state == CancellationState::Done;
+        findings.must(!closed || undo.money_returned_at.is_some(), Invariant::I7, || {
+            format!("cancellation {} was closed without its money", undo.id)
+        });
+    }
     told_in_order(dossier, findings);
     tickets_come_first(dossier, findings);
 }
 
-fn one_open(Dossier { row, cancellations, .. }: &Dossier, findings: &mut Findings<'_>) {
-    let open = cancellations.iter().filter(|undo| undo.state != CancellationState::Done);
+fn one_open(dossier: &Dossier, findings: &mut Findings<'_>) {
+    let row = &dossier.row;
+    let open = dossier.undos().filter(|undo| undo.state != CancellationState::Done);
     let open: Vec<_> = open.map(|undo| &undo.id).collect();
     let said: Vec<_> = row.open_cancellation.iter().collect();
     findings.must(open == said, Invariant::I8, || {
         format!("open cancellations are {open:?}, the row says {said:?}")
     });
-    let scopes = cancellations.iter().filter(|undo| undo.state != CancellationState::Done);
+    let scopes = dossier.undos().filter(|undo| undo.state != CancellationState::Done);
     let scopes: Vec<Scope> = scopes.map(|undo| undo.scope).collect();
     let fits = match row.status {
         ReservationStatus::Cancelling => scopes == [Scope::Whole],
@@ -88,8 +95,8 @@ fn share(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>) {
 }
 
 /// What an undo of the whole gave back, when its rest follows (T22).
-fn returned_before(Dossier { cancellations, .. }: &Dossier, undo: &Cancellation) -> i64 {
-    let before = cancellations.iter().take_while(|before| before.id != undo.id);
+fn returned_before(dossier: &Dossier, undo: &Cancellation) -> i64 {
+    let before = dossier.undos().take_while(|before| before.id != undo.id);
     before.filter(|before| before.scope == Scope::Whole).map(|before| before.amount.get()).sum()
 }
 
@@ -108,7 +115,8 @@ fn complete(dossier: &Dossier, undo: &Cancellation, findings: &mut Findings<'_>)
 }
 
 fn money_was_taken(dossier: &Dossier) -> bool {
-    dossier.payments.iter().any(|payment| match payment.attempt.status {
+    let payments = dossier.payments.iter().filter(|payment| !dossier.is_late(&payment.attempt.id));
+    payments.map(|payment| payment.attempt.status).any(|status| match status {
         AttemptStatus::Approved
         | AttemptStatus::Captured
         | AttemptStatus::Voided
@@ -123,11 +131,11 @@ fn money_was_taken(dossier: &Dossier) -> bool {
 
 /// I6: after the first `SeatCancelled` no `TicketCancelled`, after the first `PaymentCancelled`
 /// neither; no money is told to be returned that was not asked to be.
-fn told_in_order(Dossier { events, .. }: &Dossier, findings: &mut Findings<'_>) {
+fn told_in_order(dossier: &Dossier, findings: &mut Findings<'_>) {
     let mut furthest = 0;
     let mut asked = false;
     let mut of = None;
-    for event in events {
+    for event in dossier.events.iter().filter(|event| !dossier.tells_of_late(event)) {
         let place = match event.kind {
             EventType::CancellationRequested => {
                 let id = event.detail.cancellation_id.as_ref();
@@ -171,7 +179,8 @@ pub(super) fn before<'a>(
 fn tickets_come_first(dossier: &Dossier, findings: &mut Findings<'_>) {
     for record in &dossier.calls {
         let call = &record.call;
-        if !matches!(call.operation, Operation::Void | Operation::Refund) {
+        let returns = matches!(call.operation, Operation::Void | Operation::Refund);
+        if !returns || dossier.is_late(&call.attempt_id) {
             continue;
         }
         for ticket in before(dossier, call.cancellation_id.as_ref()) {

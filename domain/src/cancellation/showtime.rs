@@ -55,7 +55,8 @@ impl Reservation {
         let sent = self.open_call.as_ref().map(|call| call.operation);
         let refund_opened = matches!(sent, Some(Operation::Void | Operation::Refund))
             || undo.money_returned_at.is_some()
-            || undo.state == CancellationState::Blocked;
+            || undo.state == CancellationState::Blocked
+            || undo.refund_try > 1;
         if undo.scope == Scope::Part {
             return GivenUp::Later;
         }

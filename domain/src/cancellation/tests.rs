@@ -261,7 +261,7 @@ fn what_was_sent_is_settled_first_and_what_it_finds_is_undone() {
     let sent = || {
         let mut row = brought_to(ReservationStatus::PaymentPending, None);
         let key = crate::ids::CallKey::parse("k1").unwrap();
-        row.open(OpenCall { key, operation: Operation::Approve });
+        row.open(OpenCall::sent(key, Operation::Approve));
         let Ok(Cancelling::Accepted(cancellation, _)) = cancel(&mut row, NOW, Actor::Customer)
         else {
             panic!("the call was sent")

@@ -10,7 +10,7 @@ use crate::timeline::Event;
 use crate::won::Won;
 use crate::words::{
     Actor, AttemptStatus, Capacity, EventType, Method, Operation, ReservationStatus, SeatStatus,
-    StatusReason, TicketStatus,
+    Settler, StatusReason, TicketStatus,
 };
 use std::time::Duration;
 
@@ -422,6 +422,13 @@ impl Reservation {
 
     pub fn open(&mut self, call: OpenCall) {
         self.open_call = Some(call);
+    }
+
+    /// Nobody but staff can say what became of the open call.
+    pub fn leave_call_to_staff(&mut self) {
+        if let Some(call) = &mut self.open_call {
+            call.settler = Settler::Staff;
+        }
     }
 
     pub(crate) fn set_attempt(&mut self, status: AttemptStatus) {

@@ -132,7 +132,7 @@ pub(crate) fn pay(row: &mut Reservation) -> Result<Vec<Event>, Refusal> {
 }
 
 pub(crate) fn send(row: &mut Reservation, operation: Operation) {
-    row.open(OpenCall { key: CallKey::parse("k1").unwrap(), operation });
+    row.open(OpenCall::sent(CallKey::parse("k1").unwrap(), operation));
 }
 
 pub(crate) fn seat_numbers() -> Vec<String> {

@@ -155,7 +155,7 @@ const PAYMENTS: &str = concat!(
 /// By the primary key, which begins with the reservation: a call under any other key is found by
 /// `house.rs`. '.' is what follows '-'.
 const CALLS: &str = "select key, reservation_id, attempt_id, operation, cancellation_id, body, \
-                     state, answer, opened_at from gateway_call \
+                     state, answer, late, opened_at from gateway_call \
                      where key > $1 and key < $2 || '.' order by opened_at, key";
 
 const SEATS: &str = "select a.assignment_id, a.showtime_id, a.seat_id, a.reservation_id, a.live, \

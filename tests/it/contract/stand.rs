@@ -156,8 +156,10 @@ impl Order {
                 amount: Won::parse(amount).expect("an amount"),
                 method: Method::Card,
                 authorization: self.authorization.clone(),
+                account: None,
             },
             state: CallState::Sent,
+            late: false,
             opened_at: Time::from_millis(0),
         }
     }

@@ -2,10 +2,11 @@
 //! (`tools/fake-gateway/src/payment.rs`), and a ledger of all that it did.
 
 use super::stage::{Asking, Point, Stage, Verdict};
-use domain::ids::PaymentAttemptId;
-use domain::payment::{Answer, GatewayCall};
+use domain::ids::{CallKey, PaymentAttemptId};
+use domain::payment::{Answer, CallBody, GatewayCall};
+use domain::reservation::Reservation;
 use domain::time::Time;
-use domain::words::Operation;
+use domain::words::{CallState, Method, Operation};
 use gateway::{Asked, Gateway, Outcome, Unknown};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -72,6 +73,42 @@ impl ModelGateway {
 
     pub(super) fn money(&self, attempt: &PaymentAttemptId) -> Money {
         self.books().orders.get(attempt).copied().unwrap_or(Money::Untouched)
+    }
+
+    /// It knows nothing of this attempt but refusals, and works on none of it.
+    pub(super) fn is_untouched(&self, attempt: &PaymentAttemptId) -> bool {
+        let books = self.books();
+        let money = books.orders.get(attempt).copied().unwrap_or(Money::Untouched);
+        let working = books.working.iter().any(|(_, call, _)| call.attempt_id == *attempt);
+        money == Money::Untouched && !working
+    }
+
+    /// It approves an attempt under a key that is none of ours.
+    pub(super) fn approves_after_all(
+        &self,
+        attempt: &PaymentAttemptId,
+        row: &Reservation,
+    ) -> CallKey {
+        let key = CallKey::parse(format!("{attempt}-after-all")).expect("plain");
+        let call = GatewayCall {
+            key: key.clone(),
+            reservation_id: row.id.clone(),
+            attempt_id: attempt.clone(),
+            operation: Operation::Approve,
+            cancellation_id: None,
+            body: CallBody {
+                amount: row.amount,
+                method: Method::Card,
+                authorization: None,
+                account: None,
+            },
+            state: CallState::Known,
+            late: false,
+            opened_at: self.now(),
+        };
+        let now = self.now();
+        self.decide(&mut self.books(), &call, Verdict::Go, now);
+        key
     }
 
     /// When it finishes the next thing that it works on.

@@ -86,6 +86,7 @@ impl World {
             }
             None => false,
         };
+        let outside = self.was_paid_outside(row).await;
         let mut wrong = Vec::new();
         let mut finds = |what: String| wrong.push(Wrong { about: Some(row.id.to_string()), what });
         if !(row.status == S::Ticketed || row.status.is_terminal() || blocked) {
@@ -105,13 +106,21 @@ impl World {
             S::Completed => true,
             _ => false,
         };
-        if held > 0 && !(seated || blocked) {
+        if held > 0 && !(seated || blocked || outside) {
             finds(format!("holds {held} won, with {live} tickets"));
         }
         if seated && !blocked && held != row.worth().get() {
             finds(format!("has seats for {held} won"));
         }
         wrong
+    }
+
+    /// Staff returned the money, and the gateway does not know.
+    async fn was_paid_outside(&mut self, row: &Reservation) -> bool {
+        let sql = "select count(*) from cancellation \
+                   where reservation_id = $1 and returned_outside is not null";
+        let counted = sqlx::query(sql).bind(row.id.as_str()).fetch_one(&mut self.raw).await;
+        counted.expect("it reads").get::<i64, _>(0) > 0
     }
 
     /// What the gateway holds of a reservation: approved or captured and not returned.

@@ -1,6 +1,7 @@
 //! The four pause points of the money protocol: a sender stands still for 15 s at one of them while
 //! another run undoes what it was about; then it goes on, without a second effect (R28).
 
+use super::aftermath::{other_account, paid_outside};
 use super::calm::Until;
 use super::customers::{Cancels, GivesBack, Intent};
 use super::on_a_runtime;
@@ -133,6 +134,54 @@ async fn reach(world: &mut World, operation: Operation, pause: Pause) -> usize {
 
 fn owed(world: &World, operation: Operation) -> bool {
     world.rows.values().any(|row| row.may_open(operation))
+}
+
+/// A refund that is refused is held up until staff finds a way out, and then ends as any other.
+#[test]
+fn a_refused_refund_waits_for_staff() {
+    let folder = folder();
+    for (way, case) in [other_account(), paid_outside()] {
+        on_a_runtime(async {
+            let mut world = World::open(folder.path(), Nature::default()).await;
+            let offer = world.offer().await;
+            let intent = Intent {
+                arrives_after: Duration::ZERO,
+                adults: 2,
+                grade: Grade::Standard,
+                plan: Some(PlanSeats::Best),
+                pays_after: None,
+                pays_twice: false,
+                changes_card: false,
+                chooses_after: None,
+                insists: false,
+                moves: false,
+                cancels: Some(Cancels {
+                    from: S::Ticketed,
+                    hesitates: 0,
+                    twice: false,
+                    gives_back: GivesBack::All,
+                }),
+                comes: None,
+            };
+            world.customer_comes(1, &offer, intent, &Rng::with_seed(1));
+            let index = reach(&mut world, Operation::Refund, Pause::BeforeDelivery).await;
+            world.go(index, Verdict::Refuse).await;
+            assert_eq!(world.come_to_rest(Until::ShowOver).await, Ok(()));
+            let blocked = world.rows.values().next().expect("a reservation").clone();
+            assert_eq!(blocked.status, S::Cancelling, "{}", world.trace.text());
+            let undo = blocked.open_cancellation.expect("it is blocked");
+            assert!(world.unblocks(&undo, &way, case).await, "{}", world.trace.text());
+            assert_eq!(world.come_to_rest(Until::ShowOver).await, Ok(()));
+            let wrong = world.judge().await;
+            assert!(wrong.is_empty(), "{wrong:#?}\n{}", world.trace.text());
+            let ended: Vec<S> = world.rows.values().map(|row| row.status).collect();
+            assert_eq!(ended, [S::Cancelled], "{}", world.trace.text());
+            let refunds = world.shared.gateway.ledger();
+            let refunds = refunds.iter().filter(|entry| entry.call.operation == Operation::Refund);
+            let tries = if case == other_account().1 { 2 } else { 1 };
+            assert_eq!(refunds.count(), tries, "{}", world.trace.text());
+        });
+    }
 }
 
 /// R16: an undo's steps are done again when its seats have a new owner.

@@ -314,7 +314,14 @@ pub(super) async fn play(folder: &Path, seed: u64, plant: &Nature) -> Played {
     storm.rages(&mut world).await;
     storm.heals(&mut world);
     let until = if rng.bool() { Until::Settled } else { Until::ShowOver };
-    let rest = world.come_to_rest(until).await;
+    let surprised = rng.u32(0..4) == 0 && world.is_surprised(&mut rng).await > 0;
+    let mut rest = world.come_to_rest(until).await;
+    let surprised = (rng.u32(0..3) == 0 && world.is_surprised(&mut rng).await > 0) || surprised;
+    let worked = world.staff_works(&mut rng).await > 0;
+    if rest.is_ok() && (surprised || worked) {
+        // A late approval is no reservation's own: it is over when nothing is attended any more.
+        rest = world.come_to_rest(Until::ShowOver).await;
+    }
     for (fault, met) in &storm.met {
         for row in world.rows.values().filter(|row| met.as_ref().is_none_or(|id| *id == row.id)) {
             world.reach.fault(fault, row.status.as_str());

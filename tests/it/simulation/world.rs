@@ -525,7 +525,7 @@ impl World {
     }
 
     /// Looks at what the last step changed.
-    async fn observe(&mut self) {
+    pub(super) async fn observe(&mut self) {
         let mut changed: Vec<ReservationId> = Vec::new();
         while let Ok((id, _)) = self.changes.try_recv() {
             if !changed.contains(&id) {

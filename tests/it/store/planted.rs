@@ -54,6 +54,8 @@ fn without_a_bug_the_auditor_is_silent() {
         assert_eq!(reasons, undone);
         let blocked = "select count(*) from cancellation where state = 'BLOCKED'";
         assert_eq!(f.number(blocked).await, 1);
+        let late = "select count(*) from cancellation where late_attempt_id is not null";
+        assert_eq!(f.number(late).await, 2);
     });
 }
 

@@ -5,6 +5,7 @@ use super::fixture::steps::{approval, declined, done, key, pay_command, seats};
 use super::fixture::{Fixture, together};
 use super::seats::behind_one_lock;
 use domain::audit::Invariant;
+use domain::cancellation::late::LateApproval;
 use domain::words::{Operation, ReservationStatus};
 use store::Decision;
 
@@ -99,6 +100,14 @@ async fn with_the_indexes_the_database_itself_refuses(f: &Fixture) {
     f.cancelled(&row).await;
     let paid = f.paid(&f.reserved(EVENING, 1).await).await;
     f.opened(&paid, Operation::Approve).await;
+    let over = f.paid(&f.reserved(EVENING, 1).await).await;
+    let over = f.answered(&over, Operation::Approve, &declined()).await;
+    let late = LateApproval {
+        attempt_id: over.attempt_id().expect("it was paid"),
+        amount: over.amount,
+        back: Operation::Void,
+    };
+    f.store.approval_found(&late).await.expect("it answers");
     for (index, table, which, columns) in COPIES {
         let (id, others) = columns.split_once(", ").expect("the id stands first");
         let copied = others.replace("code", "'x' || code");
@@ -131,9 +140,16 @@ const COPIES: &[(&str, &str, &str, &str)] = &[
     (
         "cancellation_open",
         "cancellation",
-        "state = 'RUNNING'",
+        "state = 'RUNNING' and late_attempt_id is null",
         "cancellation_id, reservation_id, scope, reason, actor, percent, price, amount, state, \
          requested_at, wakes",
+    ),
+    (
+        "cancellation_late",
+        "cancellation",
+        "late_attempt_id is not null",
+        "cancellation_id, reservation_id, scope, reason, actor, percent, price, amount, state, \
+         requested_at, late_attempt_id, late_operation, wakes",
     ),
     (
         "payment_attempt_live",

@@ -194,9 +194,8 @@ pub(super) const BUGS: &[Bug] = &[
     store(
         "a ticket stays as it was when somebody comes in",
         Invariant::I5,
-        &["create trigger bug before update on ticket when new.status = 'USED' begin \
-           update ticket set check_in = new.check_in where ticket_id = new.ticket_id; \
-           select raise(ignore); end"],
+        &["create trigger bug after update on ticket when new.status = 'USED' begin \
+           update ticket set status = 'ISSUED' where ticket_id = new.ticket_id; end"],
     ),
     store(
         "who has come in is undone at the end",
@@ -393,6 +392,38 @@ pub(super) const BUGS: &[Bug] = &[
         Invariant::I12,
         &["create trigger bug after insert on cancellation begin \
            update cancellation set attend_at = new.attend_at + 172800000 \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a late approval is closed without its money",
+        Invariant::I7,
+        &["create trigger bug after insert on cancellation when new.late_attempt_id is not null \
+           begin update cancellation set state = 'DONE', attend_at = null \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a late approval changes the deal",
+        Invariant::I10,
+        &["create trigger bug after update on reservation \
+           when new.status = 'CANCELLED' and exists (select 1 from cancellation \
+           where reservation_id = new.reservation_id and late_attempt_id is not null) begin \
+           update reservation set status = 'PAYMENT_APPROVED' \
+           where reservation_id = new.reservation_id; end"],
+    ),
+    store(
+        "nobody knows that money went back outside",
+        Invariant::I4,
+        &["create trigger bug after update on cancellation \
+           when new.returned_outside is not null begin \
+           update cancellation set returned_outside = null \
+           where cancellation_id = new.cancellation_id; end"],
+    ),
+    store(
+        "a second try to refund is forgotten",
+        Invariant::I8,
+        &["create trigger bug after update on cancellation \
+           when new.refund_try > 1 and new.state = 'DONE' begin \
+           update cancellation set refund_try = 1 \
            where cancellation_id = new.cancellation_id; end"],
     ),
     around("a booking is acknowledged and not kept", Invariant::Lost, Wrong::AcknowledgesTooEarly),

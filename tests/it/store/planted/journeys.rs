@@ -7,9 +7,10 @@ use crate::store::fixture::steps::{approval, declined, key, pay_command, seats};
 use crate::store::showtimes::give_up;
 use domain::audit::LedgerEntry;
 use domain::cancellation::OwesUndo;
-use domain::ids::{CallKey, ReservationId};
+use domain::ids::{CallKey, CustomerId, PaymentAttemptId, ReservationId};
 use domain::payment::{Answer, GatewayCall};
 use domain::person::Person;
+use domain::refund_account::{Reference, RefundAccount};
 use domain::reservation::{Owes, PaymentStep, PlanSeats, Reservation};
 use domain::time::Time;
 use domain::won::Won;
@@ -18,8 +19,10 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use store::audit::Ledger;
+use store::blocked_refunds::WayOut;
 use store::check_ins::Scan;
 use store::gateway_calls::Opened;
+use store::settling::Settlement;
 use store::{Decision, StoreError};
 
 /// No journey takes more steps.
@@ -107,6 +110,9 @@ impl<'f> House<'f> {
         self.refuse(&blocked, Operation::Refund);
         self.cancel(&blocked).await;
         self.carry(&blocked).await;
+        self.rescued().await;
+        self.found_late().await;
+        self.settled_by_hand().await;
         let seated = self.paid().await;
         self.choose(&seated, &["E1", "E2"]).await;
         let undoing = self.booked(&["F1", "F2"]).await;
@@ -202,6 +208,81 @@ impl<'f> House<'f> {
             self.pay(&row).await;
             self.carry(&row).await;
         }
+    }
+
+    /// A refund that is refused: to another account, and outside.
+    async fn rescued(&self) {
+        let account = RefundAccount::parse("088", "110123456789", "a").expect("an account");
+        let outside = Reference::parse("T-1").expect("plain");
+        let ways = [WayOut::Account(account), WayOut::Outside(outside)];
+        for (way, numbers) in ways.iter().zip([["D6", "D7"], ["E6", "E7"]]) {
+            let row = self.booked(&numbers).await;
+            self.refuse(&row, Operation::Refund);
+            self.cancel(&row).await;
+            self.carry(&row).await;
+            let Some(undo) = self.f.row(&row.id).await.open_cancellation else { continue };
+            self.f.store.unblock_refund(&staff(), &undo, way, None).await.ok();
+            self.carry(&row).await;
+        }
+    }
+
+    /// T26: of a declined attempt, beside another one that is carried through, and after the end.
+    async fn found_late(&self) {
+        let row = self.reserved(1).await;
+        self.refuse(&row, Operation::Approve);
+        self.pay(&row).await;
+        self.carry(&row).await;
+        self.pay(&row).await;
+        self.surprise(&row).await;
+        self.carry(&row).await;
+        self.choose(&row, &["C8"]).await;
+        self.carry(&row).await;
+        let ended = self.reserved(1).await;
+        self.refuse(&ended, Operation::Approve);
+        self.pay(&ended).await;
+        self.carry(&ended).await;
+        self.cancel(&ended).await;
+        self.surprise(&ended).await;
+    }
+
+    /// The gateway has approved the first attempt after all, and its books are read.
+    async fn surprise(&self, row: &Reservation) {
+        let attempt_id = PaymentAttemptId::nth(&row.id, 1);
+        let key = CallKey::parse(format!("{attempt_id}-after-all")).expect("plain");
+        self.write(LedgerEntry {
+            seq: 0,
+            key,
+            attempt_id,
+            operation: Operation::Approve,
+            amount: row.amount,
+            done: true,
+            at: self.f.store.now(),
+        });
+        let books = self.books().ledger.clone();
+        self.f.store.reconcile(&books[books.len() - 1..]).await.ok();
+        for id in self.f.late_undos(row).await {
+            self.f.advance(STEP);
+            if let Ok(Opened::Fresh(call)) = self.f.store.open_late_call(&id).await {
+                let answer = self.delivered(&call);
+                self.f.advance(STEP);
+                self.f.store.record_answer(&call.key, &answer).await.ok();
+            }
+            self.f.store.close_cancellation(&id).await.ok();
+        }
+    }
+
+    /// The gateway has done it, and nobody but staff hears of it.
+    async fn settled_by_hand(&self) {
+        let row = self.reserved(1).await;
+        self.pay(&row).await;
+        if let Ok(Opened::Fresh(call)) = self.f.store.open_call(&row.id, Operation::Approve).await {
+            let answer = self.delivered(&call);
+            let reference = Reference::parse("R-1").expect("plain");
+            let settlement = Settlement { answer, reference };
+            self.f.store.settle_call(&staff(), &call.key, &settlement).await.ok();
+        }
+        self.cancel(&row).await;
+        self.carry(&row).await;
     }
 
     async fn booked(&self, numbers: &[&str]) -> Reservation {
@@ -389,6 +470,10 @@ impl<'f> House<'f> {
 
 fn scan() -> Scan {
     Scan { gate: "gate-1".to_owned(), nonce: "n1".to_owned() }
+}
+
+fn staff() -> Person {
+    Person { id: CustomerId::parse("staff-1").expect("plain"), role: Role::Staff }
 }
 
 fn entry(key: CallKey, row: &Reservation, operation: Operation, at: Time) -> LedgerEntry {

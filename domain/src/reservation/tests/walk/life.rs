@@ -202,7 +202,7 @@ impl Walk {
         let attempt = self.row.attempt_id().unwrap();
         let key = GatewayCall::key_of(&attempt, operation, cancellation);
         assert!(self.keys.insert(key.to_string()), "{key} is opened twice");
-        self.row.open(OpenCall { key, operation });
+        self.row.open(OpenCall::sent(key, operation));
         self.record(Vec::new());
     }
 
