@@ -119,9 +119,9 @@ pub(crate) async fn twenty_pays_with_one_key(customer: &Customer) {
     let answers = pay_at_once(customer, &reservation, |_| "pay-1".to_owned()).await;
     let replayed = answers.iter().filter(|answer| answer.header("idempotency-replayed") == "true");
     assert_eq!(replayed.count(), 19);
-    for answer in answers {
-        assert_eq!(answer.expect(201)["status"], "PAYMENT_APPROVED");
-    }
+    // On a busy machine the approval may take longer than an answer waits.
+    assert!(answers.iter().all(|answer| [201, 202].contains(&answer.status)), "{answers:?}");
+    customer.until(&reservation, "PAYMENT_APPROVED").await;
     assert_eq!(customer.ledger(&reservation).await, ["APPROVE DONE"]);
 
     let path = format!("/reservations/{}/payments", id(&reservation));
