@@ -12,10 +12,10 @@ const FAILED_MAX: usize = 10;
 /// that is measured here is the company's and our own: answers due after 400 to 620 ms that come a
 /// tenth of a second late on a busy machine are slow as often as not, and no reason to stop.
 const TROUBLED_MAX: usize = 18;
-/// How long it is left alone, the first time and the longest.
+/// How long it is left alone after failures, the first time and the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The company itself may ask for a longer pause, up to this.
+/// The company itself may ask for a pause, of this length at most.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,11 +125,14 @@ impl Breaker {
         }
         match (self.phase, went) {
             (Phase::Open { .. }, _) => {}
-            (_, Went::Away(pause)) => self.open(now, pause.min(RETRY_AFTER_MAX)),
+            // It works and has said when: to stay away longer would only make the line longer.
+            (_, Went::Away(pause)) => {
+                self.enter(Phase::Open { until: now + pause.min(RETRY_AFTER_MAX) });
+            }
             (Phase::HalfOpen { .. }, Went::Well) => self.enter(Phase::Closed),
             // It works, if slowly: one at a time, for as long as it takes.
             (Phase::HalfOpen { .. }, Went::Slowly) => {}
-            (Phase::HalfOpen { .. }, Went::Wrong) => self.open(now, Duration::ZERO),
+            (Phase::HalfOpen { .. }, Went::Wrong) => self.open(now),
             (Phase::Closed, Went::Well | Went::Slowly | Went::Wrong) => self.judge(went, now),
         }
     }
@@ -151,14 +154,14 @@ impl Breaker {
         let failed = self.recent.iter().filter(|went| **went == Went::Wrong).count();
         let well = self.recent.iter().filter(|went| **went == Went::Well).count();
         if failed >= FAILED_MAX || self.recent.len() - well >= TROUBLED_MAX {
-            self.open(now, Duration::ZERO);
+            self.open(now);
         } else if self.recent.len() == RECENT {
             self.pause = PAUSE_FIRST;
         }
     }
 
-    fn open(&mut self, now: Instant, at_least: Duration) {
-        self.enter(Phase::Open { until: now + self.pause.max(at_least) });
+    fn open(&mut self, now: Instant) {
+        self.enter(Phase::Open { until: now + self.pause });
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
@@ -317,6 +320,11 @@ mod tests {
         company.call(Went::Away(secs(86_400)));
         assert_eq!(company.after(299), State::Open);
         assert_eq!(company.after(1), State::HalfOpen, "nobody is believed for longer");
+        for _ in 0..10 {
+            company.call(Went::Well);
+            company.call(Went::Away(secs(1)));
+            assert_eq!(company.after(1), State::HalfOpen, "and nobody is kept waiting longer");
+        }
     }
 
     #[test]

@@ -173,6 +173,20 @@ async fn a_slow_gateway_is_left_alone_and_used_fully_when_it_is_fast_again() {
     assert!(app.log().contains("the gateway is left alone"), "the breaker is heard of");
 }
 
+#[tokio::test]
+async fn a_company_that_asks_for_a_pause_gets_it_and_all_are_paid_after_it() {
+    let app = App::start(&[]).await;
+    app.script(json!({"rules": [{"fault": "OVERLOAD", "for": {"calls": 1}}]})).await;
+    let crowd = app.pay_at_once(10).await;
+    for (customer, reservation, answer) in &crowd {
+        assert!([201, 202].contains(&answer.status), "{answer:?}");
+        paid(customer, reservation, "PAYMENT_APPROVED").await;
+        assert_eq!(customer.ledger(reservation).await, ["APPROVE DONE"]);
+    }
+    assert!(app.log().contains("the gateway is left alone"), "for the second it asked for");
+    app.until_breaker(&["closed"]).await;
+}
+
 /// Money that is owed back goes before money that is wanted.
 #[tokio::test]
 async fn a_refund_overtakes_the_line() {

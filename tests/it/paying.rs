@@ -94,7 +94,8 @@ async fn a_charge_whose_answer_is_lost_is_found_again() {
 
 #[tokio::test]
 async fn a_request_without_effect_is_delivered_again_under_its_key() {
-    for fault in ["RESET", "DOWN", "FAIL", "OVERLOAD"] {
+    // OVERLOAD would make all others of this system wait: see `line`.
+    for fault in ["RESET", "DOWN", "FAIL"] {
         let customer = shared().await.somebody();
         let reservation = customer.reserve(1).await;
         customer.fault(&reservation, json!({"fault": fault, "for": {"calls": 1}})).await;
