@@ -12,8 +12,6 @@ pub const RATE_OVER: Duration = Duration::from_secs(10);
 const ASSUMED_PER_SEC: u64 = 50;
 /// What is assumed weighs as much as this much of what was seen.
 const ASSUMED_FOR: Duration = Duration::from_secs(1);
-/// So few may have been left behind by a worker that died, while the gateway serves all others.
-const LEFT_BEHIND_MAX: u64 = 8;
 /// Nobody is told to wait longer; their deadline comes sooner, as a rule.
 pub const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -59,9 +57,7 @@ impl Line {
     /// has stood is the best guess.
     fn stood(&self, now: Time) -> Duration {
         match self.oldest_since {
-            Some(oldest) if self.answered == 0 && self.waiting > LEFT_BEHIND_MAX => {
-                now.since(oldest)
-            }
+            Some(oldest) if self.answered == 0 => now.since(oldest),
             Some(_) | None => Duration::ZERO,
         }
     }
@@ -99,12 +95,11 @@ mod tests {
         check(line(1_000, secs(60), 150), secs(55));
         check(line(1_000, secs(60), 1_050), secs(10));
         // It does nothing, and who came first has been waiting for so long.
-        check(line(9, secs(3), 0), secs(3));
-        check(line(9, secs(300), 0), secs(300));
-        check(line(9, secs(90_000), 0), WAIT_MAX);
-        // Some were left behind, and all others are served, if any came.
+        check(line(3, secs(3), 0), secs(3));
+        check(line(3, secs(300), 0), secs(300));
+        check(line(3, secs(90_000), 0), WAIT_MAX);
+        // Somebody was left behind, and all others are served.
         check(line(2, secs(60), 500), Duration::from_millis(40));
-        check(line(8, secs(30), 0), Duration::from_millis(1_760));
     }
 
     #[test]

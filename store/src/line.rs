@@ -11,6 +11,21 @@ use std::time::Duration;
 
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
+/// The condition of the index `reservation_in_line`, word by word.
+macro_rules! in_line {
+    () => {
+        "open_call is null and (status in ('PAYMENT_PENDING', 'PAYMENT_DEFERRED') \
+         or (status = 'RESERVED' and plan is not null))"
+    };
+}
+
+/// Likewise of `reservation_outside`.
+macro_rules! outside {
+    () => {
+        "status = 'PAYMENT_DEFERRED' and open_call is null and version = 1 and wakes = 0"
+    };
+}
+
 /// The line as it was counted last in this process; nothing before the first time.
 #[derive(Clone, Default)]
 pub(crate) struct Counted(Arc<Mutex<Option<Count>>>);
@@ -46,6 +61,50 @@ impl Store {
         }
     }
 
+    /// Bookings that were deferred when they were made wait outside, without a run: they become due
+    /// in the order of their coming, as long as no more than this many stand in line inside. Runs
+    /// for all of a crowd would keep Temporal from serving those whose turn it is.
+    pub async fn let_into_line(&self, inside_max: u64) -> Result<(), StoreError> {
+        let row = sqlx::query(concat!(
+            "select (select count(*) from reservation where ",
+            in_line!(),
+            ") as waiting, (select count(*) from reservation where ",
+            outside!(),
+            ") as outside"
+        ))
+        .fetch_one(self.readers())
+        .await?;
+        let count = |name| Ok::<_, StoreError>(u64::try_from(int(&row, name)?).unwrap_or(0));
+        let (waiting, outside) = (count("waiting")?, count("outside")?);
+        let room = inside_max.saturating_sub(waiting.saturating_sub(outside)).min(outside);
+        if room == 0 {
+            return Ok(());
+        }
+        let sql = self.engine.locking(
+            concat!(
+                "update reservation set attend_at = $1 where reservation_id in (select \
+                 reservation_id from reservation where ",
+                outside!(),
+                " order by updated_at, reservation_id limit $2)"
+            ),
+            concat!(
+                "update reservation set attend_at = $1 where reservation_id in (select \
+                 reservation_id from reservation where ",
+                outside!(),
+                " order by updated_at, reservation_id limit $2 for update skip locked)"
+            ),
+        );
+        let mut tx = self.begin().await?;
+        sqlx::query(sql)
+            .bind(self.now().as_millis())
+            .bind(i64::try_from(room).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.changes().here().tell_owed();
+        Ok(())
+    }
+
     async fn count(&self) -> Result<Count, StoreError> {
         let now = self.now();
         if let Some(count) = &mut *self.counted.lock() {
@@ -61,12 +120,10 @@ impl Store {
     }
 
     async fn count_line(&self, at: Time) -> Result<Line, StoreError> {
-        // The condition is that of the index `reservation_in_line`, word by word.
-        let row = sqlx::query(
-            "select count(*) as waiting, min(updated_at) as oldest from reservation \
-             where open_call is null and (status in ('PAYMENT_PENDING', 'PAYMENT_DEFERRED') \
-             or (status = 'RESERVED' and plan is not null))",
-        )
+        let row = sqlx::query(concat!(
+            "select count(*) as waiting, min(updated_at) as oldest from reservation where ",
+            in_line!()
+        ))
         .fetch_one(self.readers())
         .await?;
         let waiting = u64::try_from(int(&row, "waiting")?).unwrap_or(0);

@@ -23,6 +23,9 @@ use workflows::contract::{CancellationRef, ReservationRef};
 
 /// Rows that became due without a word in this process are found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many stand in Temporal's line before the gateway at most, those apart who chose to pay just
+/// now; the others wait in the store. More than any gateway serves until the next look.
+const INSIDE_MAX: u64 = 400;
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// A run that was woken this often without any change of its row is deaf and is replaced, unless
@@ -50,11 +53,12 @@ impl Pump {
         let pump = Arc::new(self);
         let in_flight = Arc::new(Semaphore::new(STARTS_IN_FLIGHT_MAX));
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut let_in = tokio::time::interval(LOOK_EVERY);
         let mut asked = None;
         loop {
             tokio::select! {
                 () = pump.store.changes().owed() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = let_in.tick() => pump.let_into_line().await,
                 _ = forget.tick() => pump.forget_old_keys().await,
                 _ = quit.changed() => break,
             }
@@ -237,6 +241,12 @@ impl Pump {
         Ok(deferred || !is_new && doing(client, &id).await? == Doing::Activity)
     }
 
+    async fn let_into_line(&self) {
+        if let Err(error) = self.store.let_into_line(INSIDE_MAX).await {
+            tracing::warn!(?error, "nobody is let into the line");
+        }
+    }
+
     async fn forget_old_keys(&self) {
         if let Err(error) = self.store.forget_old_keys().await {
             tracing::warn!(?error, "old idempotency keys not forgotten");
@@ -248,13 +258,13 @@ async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyh
     let row = &due.row;
     let id = booking::workflow_id(&row.id);
     // Whoever has just changed the row wakes a run of which nothing bad is known.
-    let is_overdue = due.wakes > 0 || now.since(row.updated_at) >= ATTEND_AGAIN;
+    let first = row.version == 1 && due.wakes == 0;
+    let is_overdue = due.wakes > 0 || !first && now.since(row.updated_at) >= ATTEND_AGAIN;
     let conflict = match is_overdue {
         true => policy(client, &id, due.wakes).await?,
         false => WorkflowIdConflictPolicy::UseExisting,
     };
     let input = ReservationRef { reservation_id: row.id.clone() };
-    let first = row.version == 1 && due.wakes == 0;
     let options = booking_start(id, row.showtime.showtime_id.as_str(), conflict, first);
     if first {
         client.start_workflow(Booking::run, input, options).await?;

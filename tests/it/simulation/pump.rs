@@ -12,6 +12,7 @@ use store::{Store, StoreError};
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
 const STARTS_MAX: i64 = 80;
+const INSIDE_MAX: u64 = 400;
 
 /// Takes all that is due. Ends when nothing is, or when Temporal does not answer.
 pub(super) async fn pass(shared: Rc<Shared>) {
@@ -28,6 +29,7 @@ async fn drain(shared: &Shared, store: &Store) -> Result<(), StoreError> {
             shared.step(Queue::Booking, "give up reservations").await;
             store.give_up_reservations(&due).await?;
         }
+        store.let_into_line(INSIDE_MAX).await?;
         let undos = store.take_due_cancellations(STARTS_MAX).await?;
         let bookings = store.take_due_reservations(STARTS_MAX).await?;
         if undos.is_empty() && bookings.is_empty() {

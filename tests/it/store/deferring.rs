@@ -17,6 +17,7 @@ on_both!(
     a_line_that_moves_is_no_long_wait,
     a_payment_behind_a_standing_line_is_deferred,
     a_plan_behind_a_standing_line_is_deferred_when_it_is_made,
+    who_was_deferred_at_once_is_let_in_as_the_line_moves,
     the_pump_defers_who_is_unsent_for_two_seconds_once,
     the_pump_defers_a_plan_that_nobody_has_begun,
     a_deferral_races_the_opening_of_the_call,
@@ -103,6 +104,35 @@ async fn a_plan_behind_a_standing_line_is_deferred_when_it_is_made(f: &Fixture) 
     f.store.assign_plan_seats(&row.id).await.expect("it is owed");
     let row = f.answered(&f.row(&row.id).await, Operation::Capture, &approval()).await;
     assert_eq!(row.status, ReservationStatus::SeatSelected);
+}
+
+async fn who_was_deferred_at_once_is_let_in_as_the_line_moves(f: &Fixture) {
+    standing_line(f).await;
+    let mut outside = Vec::new();
+    for _ in 0..6 {
+        outside.push(f.planned(1, PlanSeats::Best).await.id);
+        f.advance(Duration::from_millis(1));
+    }
+    let take = async || {
+        let due = f.store.take_due_reservations(100).await.expect("it answers");
+        let mut ids: Vec<_> = due.into_iter().map(|due| due.row.id).collect();
+        ids.sort(); // as they came
+        ids
+    };
+    let let_in = async |inside_max| {
+        f.store.let_into_line(inside_max).await.expect("it answers");
+        take().await
+    };
+    take().await; // who stands in line
+    assert_eq!(take().await, [], "the others wait for their turn");
+    assert_eq!(let_in(1).await, [], "it is full");
+    assert_eq!(let_in(3).await, outside[..2], "first come, first served");
+    assert_eq!(let_in(3).await, [], "full again");
+    let served = f.row(&outside[0]).await;
+    f.answered(&served, Operation::Approve, &approval()).await;
+    assert_eq!(let_in(3).await, outside[2..3]);
+    assert_eq!(let_in(100).await, outside[3..]);
+    assert_eq!(let_in(100).await, []);
 }
 
 /// T8.
