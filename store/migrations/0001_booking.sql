@@ -140,7 +140,7 @@ create index reservation_in_line on reservation (updated_at)
     where open_call is null and (status in ('PAYMENT_PENDING', 'PAYMENT_DEFERRED')
         or (status = 'RESERVED' and plan is not null));
 -- Those of them who were deferred when they were made and have no run yet, in the order of coming.
-create index reservation_outside on reservation (updated_at, reservation_id)
+create index reservation_outside on reservation (updated_at, reservation_id, attend_at)
     where status = 'PAYMENT_DEFERRED' and open_call is null and version = 1 and wakes = 0;
 
 -- Personal data stands here and in refund_account, and nowhere else.

@@ -29,6 +29,13 @@ pub struct DueReservation {
     pub wakes: u32,
 }
 
+impl DueReservation {
+    /// It stands as it was made, and nobody has started its run yet.
+    pub fn is_new(&self) -> bool {
+        self.row.version == 1 && self.wakes == 0
+    }
+}
+
 /// A due cancellation that was taken.
 #[derive(Debug, Clone)]
 pub struct DueCancellation {

@@ -1,7 +1,7 @@
 //! How long the line before the gateway is. It is counted about once a second by whoever asks, and
 //! not for each who joins it.
 
-use crate::row::{int, time_or_null};
+use crate::row::{number, time_or_null};
 use crate::{Store, StoreError};
 use domain::line::Line;
 use domain::reservation::Reservation;
@@ -19,10 +19,11 @@ macro_rules! in_line {
     };
 }
 
-/// Likewise of `reservation_outside`.
+/// Likewise of `reservation_outside`, and not let in yet.
 macro_rules! outside {
     () => {
-        "status = 'PAYMENT_DEFERRED' and open_call is null and version = 1 and wakes = 0"
+        "status = 'PAYMENT_DEFERRED' and open_call is null and version = 1 and wakes = 0 \
+         and attend_at > $1"
     };
 }
 
@@ -65,6 +66,7 @@ impl Store {
     /// in the order of their coming, as long as no more than this many stand in line inside. Runs
     /// for all of a crowd would keep Temporal from serving those whose turn it is.
     pub async fn let_into_line(&self, inside_max: u64) -> Result<(), StoreError> {
+        let now = self.now().as_millis();
         let row = sqlx::query(concat!(
             "select (select count(*) from reservation where ",
             in_line!(),
@@ -72,10 +74,10 @@ impl Store {
             outside!(),
             ") as outside"
         ))
+        .bind(now)
         .fetch_one(self.readers())
         .await?;
-        let count = |name| Ok::<_, StoreError>(u64::try_from(int(&row, name)?).unwrap_or(0));
-        let (waiting, outside) = (count("waiting")?, count("outside")?);
+        let (waiting, outside): (u64, u64) = (number(&row, "waiting")?, number(&row, "outside")?);
         let room = inside_max.saturating_sub(waiting.saturating_sub(outside)).min(outside);
         if room == 0 {
             return Ok(());
@@ -96,7 +98,7 @@ impl Store {
         );
         let mut tx = self.begin().await?;
         sqlx::query(sql)
-            .bind(self.now().as_millis())
+            .bind(now)
             .bind(i64::try_from(room).unwrap_or(i64::MAX))
             .execute(&mut *tx)
             .await?;
@@ -126,7 +128,7 @@ impl Store {
         ))
         .fetch_one(self.readers())
         .await?;
-        let waiting = u64::try_from(int(&row, "waiting")?).unwrap_or(0);
+        let waiting = number(&row, "waiting")?;
         let oldest_since = time_or_null(&row, "oldest")?;
         let answered = match oldest_since {
             Some(oldest) => self.answered_since(Line::answers_since(at, oldest)).await?,

@@ -107,9 +107,11 @@ impl Store {
                 }
             }
         }
-        // Who was deferred at once waits without a run, see `Store::let_into_line`.
-        let is_outside = row.status == ReservationStatus::PaymentDeferred;
-        row.attend_at = row.deadline_at.filter(|_| is_outside).or(Some(now));
+        row.attend_at = match row.status {
+            // Waits without a run until `Store::let_into_line`.
+            ReservationStatus::PaymentDeferred => row.deadline_at,
+            _ => Some(now),
+        };
         row.last_seq = i64::try_from(events.len()).expect("a create has few events");
         insert(&mut tx, &mut row).await?;
         insert_contact(&mut tx, &row.id, &new.contact).await?;

@@ -178,11 +178,16 @@ async fn a_company_that_asks_for_a_pause_gets_it_and_all_are_paid_after_it() {
     let app = App::start(&[]).await;
     app.script(json!({"rules": [{"fault": "OVERLOAD", "for": {"calls": 1}}]})).await;
     let crowd = app.pay_at_once(10).await;
+    let mut again = 0;
     for (customer, reservation, answer) in &crowd {
         assert!([201, 202].contains(&answer.status), "{answer:?}");
         paid(customer, reservation, "PAYMENT_APPROVED").await;
-        assert_eq!(customer.ledger(reservation).await, ["APPROVE DONE"]);
+        again += customer.deliveries(reservation).await.iter().map(|count| count - 1).sum::<u64>();
+        customer.choose_seats(reservation).await.expect(200);
+        customer.until(reservation, "TICKETED").await;
+        assert_eq!(customer.ledger(reservation).await, ["APPROVE DONE", "CAPTURE DONE"]);
     }
+    assert_eq!(again, 1, "only who was turned away came again, under the same key");
     assert!(app.log().contains("the gateway is left alone"), "for the second it asked for");
     app.until_breaker(&["closed"]).await;
 }

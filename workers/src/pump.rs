@@ -16,7 +16,7 @@ use temporalio_client::{
     Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowSignalOptions,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 use workflows::booking::{self, Booking};
 use workflows::cancellation::{self, Cancellation};
 use workflows::contract::{CancellationRef, ReservationRef};
@@ -54,6 +54,8 @@ impl Pump {
         let in_flight = Arc::new(Semaphore::new(STARTS_IN_FLIGHT_MAX));
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut let_in = tokio::time::interval(LOOK_EVERY);
+        // After a long drain one look is enough.
+        let_in.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = None;
         loop {
             tokio::select! {
@@ -236,9 +238,8 @@ impl Pump {
     async fn stands_in_line(&self, client: &Client, due: &DueReservation) -> anyhow::Result<bool> {
         // A run that was started just now is on its way there.
         let deferred = self.store.defer(&due.row.id).await? && due.wakes > 0;
-        let is_new = due.row.version == 1 && due.wakes == 0;
         let id = booking::workflow_id(&due.row.id);
-        Ok(deferred || !is_new && doing(client, &id).await? == Doing::Activity)
+        Ok(deferred || !due.is_new() && doing(client, &id).await? == Doing::Activity)
     }
 
     async fn let_into_line(&self) {
@@ -257,8 +258,8 @@ impl Pump {
 async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyhow::Result<()> {
     let row = &due.row;
     let id = booking::workflow_id(&row.id);
+    let first = due.is_new();
     // Whoever has just changed the row wakes a run of which nothing bad is known.
-    let first = row.version == 1 && due.wakes == 0;
     let is_overdue = due.wakes > 0 || !first && now.since(row.updated_at) >= ATTEND_AGAIN;
     let conflict = match is_overdue {
         true => policy(client, &id, due.wakes).await?,

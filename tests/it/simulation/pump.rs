@@ -12,7 +12,8 @@ use store::{Store, StoreError};
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
 const STARTS_MAX: i64 = 80;
-const INSIDE_MAX: u64 = 400;
+/// So few that some have to wait for it.
+const INSIDE_MAX: u64 = 2;
 
 /// Takes all that is due. Ends when nothing is, or when Temporal does not answer.
 pub(super) async fn pass(shared: Rc<Shared>) {
