@@ -63,8 +63,9 @@ impl Store {
     }
 
     /// Bookings that were deferred when they were made wait outside, without a run: they become due
-    /// in the order of their coming, as long as no more than this many stand in line inside. Runs
-    /// for all of a crowd would keep Temporal from serving those whose turn it is.
+    /// in the order of their coming, as long as no more than this many stand in line inside, or when
+    /// their turn should have come. Runs for all of a crowd at once would keep Temporal from serving
+    /// those whose turn it is.
     pub async fn let_into_line(&self, inside_max: u64) -> Result<(), StoreError> {
         let now = self.now().as_millis();
         let row = sqlx::query(concat!(

@@ -108,8 +108,8 @@ impl Store {
             }
         }
         row.attend_at = match row.status {
-            // Waits without a run until `Store::let_into_line`.
-            ReservationStatus::PaymentDeferred => row.deadline_at,
+            // Waits without a run until `Store::let_into_line`, or until its turn should have come.
+            ReservationStatus::PaymentDeferred => row.next_attend(now, 0),
             _ => Some(now),
         };
         row.last_seq = i64::try_from(events.len()).expect("a create has few events");

@@ -23,8 +23,8 @@ use workflows::contract::{CancellationRef, ReservationRef};
 
 /// Rows that became due without a word in this process are found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many stand in Temporal's line before the gateway at most, those apart who chose to pay just
-/// now; the others wait in the store. More than any gateway serves until the next look.
+/// Bookings are let into Temporal's line before the gateway up to so many; the others wait in the
+/// store. More than any gateway serves until the next look.
 const INSIDE_MAX: u64 = 400;
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(600);

@@ -110,7 +110,10 @@ async fn who_was_deferred_at_once_is_let_in_as_the_line_moves(f: &Fixture) {
     standing_line(f).await;
     let mut outside = Vec::new();
     for _ in 0..6 {
-        outside.push(f.planned(1, PlanSeats::Best).await.id);
+        let row = f.planned(1, PlanSeats::Best).await;
+        let turn = row.estimated_at.expect("it is told");
+        assert_eq!(row.attend_at, Some(turn.plus(ATTEND_AGAIN)), "though nobody lets it in");
+        outside.push(row.id);
         f.advance(Duration::from_millis(1));
     }
     let take = async || {
