@@ -22,17 +22,24 @@ pub(crate) struct Caller(pub(crate) CustomerId);
 /// Whoever calls: the customer sees their own, staff everybody's.
 pub(crate) struct Anyone(pub(crate) Person);
 
-/// Makes an extractor of a role that is needed.
+/// Makes an extractor named after the role that is needed, with the person where that matters.
 macro_rules! needs {
-    ($(#[$doc:meta])* $name:ident, $role:ident) => {
+    ($(#[$doc:meta])* $role:ident($person:ident)) => {
         $(#[$doc])*
-        pub(crate) struct $name(pub(crate) Person);
-
-        impl<S: Sync> FromRequestParts<S> for $name {
+        pub(crate) struct $role(pub(crate) $person);
+        needs!(impl $role, $role);
+    };
+    ($(#[$doc:meta])* $role:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $role;
+        needs!(impl $role, |_| $role);
+    };
+    (impl $role:ident, $of:expr) => {
+        impl<S: Sync> FromRequestParts<S> for $role {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                who(parts, Role::$role).map($name)
+                who(parts, Role::$role).map($of)
             }
         }
     };
@@ -40,20 +47,16 @@ macro_rules! needs {
 
 needs!(
     /// 403 to everybody else.
-    Staff,
-    Staff
+    Staff(Person)
 );
-
-/// Who lets people in, whoever it is. 403 to everybody else.
-pub(crate) struct Gate;
-
-impl<S: Sync> FromRequestParts<S> for Gate {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        who(parts, Role::Gate).map(|_| Self)
-    }
-}
+needs!(
+    /// Who lets people in, whoever it is. 403 to everybody else.
+    Gate
+);
+needs!(
+    /// Somebody else's system. 403 to everybody else.
+    Partner
+);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;

@@ -7,6 +7,7 @@ pub mod blocked_refunds;
 pub mod callbacks;
 pub mod cancellations;
 pub mod check_ins;
+pub mod events;
 pub mod faults;
 pub mod gateway_calls;
 pub mod health;
@@ -54,6 +55,8 @@ pub struct App {
     pub require_idempotency_key: bool,
     /// Whether the payment company is called, where this process calls it.
     pub breaker: Option<watch::Receiver<State>>,
+    /// Those who wait for events.
+    pub waiting: events::Waiting,
     /// Only in the test profile.
     pub faults: Option<Arc<faults::Faults>>,
     /// The gateway's ledger for the auditor, where it can be read.
@@ -86,6 +89,7 @@ pub fn router(app: App) -> Router {
         .merge(timeline::routes())
         .merge(progress::routes())
         .merge(mypage::routes())
+        .merge(events::routes())
         .merge(attention::routes())
         .merge(audit_entries::routes())
         .merge(blocked_refunds::routes())

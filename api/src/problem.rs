@@ -98,6 +98,12 @@ impl Problem {
         problem
     }
 
+    /// Asking again may help after so many seconds.
+    pub(crate) fn retry_after(mut self, secs: u32) -> Self {
+        self.retry_after_secs = Some(secs);
+        self
+    }
+
     /// 404: it does not exist, or is somebody else's.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("no such {what}"))
@@ -219,13 +225,9 @@ impl From<StoreError> for Problem {
         let (unreachable, error) = (error.is_unreachable(), chain_of(&error));
         if unreachable {
             tracing::warn!(error, "store unreachable");
-            let mut problem = Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "bookings cannot be read or written right now",
-            );
-            problem.retry_after_secs = Some(5);
-            return problem;
+            let detail = "bookings cannot be read or written right now";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+                .retry_after(5);
         }
         tracing::error!(error, "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something broke on our side")

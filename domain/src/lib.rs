@@ -11,6 +11,7 @@ pub mod audit_entry;
 pub mod cancellation;
 pub mod catalogue;
 pub mod check_in;
+pub mod feed;
 pub mod ids;
 pub mod line;
 pub mod mypage;

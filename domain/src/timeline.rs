@@ -39,6 +39,12 @@ impl Event {
     }
 
     #[must_use]
+    pub fn party(mut self, size: u32) -> Self {
+        self.detail.party_size = Some(size);
+        self
+    }
+
+    #[must_use]
     pub fn seats(mut self, numbers: &[String]) -> Self {
         self.detail.seat_numbers = numbers.to_vec();
         self
@@ -70,6 +76,9 @@ impl Event {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Detail {
+    /// How many are to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party_size: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<PaymentAttemptId>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -282,7 +282,7 @@ words!(
 );
 
 words!(
-    /// Timeline event types; where the report has a word, it is that word (specification 1.2).
+    /// Timeline event types (specification 1.2).
     EventType {
         Reserved = "Reserved",
         PaymentRequested = "PaymentRequested",
@@ -309,5 +309,19 @@ words!(
         ShowCompleted = "ShowCompleted",
     }
 );
+
+impl EventType {
+    /// What consumers of the report's topic know it by (specification 1.2); its own name where the
+    /// report has none.
+    pub const fn report_name(self) -> &'static str {
+        match self {
+            Self::PaymentApproved => "Approved",
+            Self::TicketIssued => "TicketReserved",
+            Self::PaymentCancelled => "PayCancelled",
+            Self::ReservationCancelled => "Cancelled",
+            other => other.as_str(),
+        }
+    }
+}
 
 pub(crate) use words;

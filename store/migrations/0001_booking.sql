@@ -275,7 +275,18 @@ create table timeline (
     status         text   not null, -- of the reservation after the step
     detail         text   not null, -- JSON, no personal data
     at             bigint not null,
+    position       bigint,          -- in the feed; the relay gives it after the commit
     primary key (reservation_id, seq)
+);
+create unique index timeline_feed on timeline (position) where position is not null;
+create index timeline_unfed on timeline (at, reservation_id) where position is null;
+
+-- Where the feed's events go, each sink at its own pace, sent by one process at a time.
+create table sink (
+    name       text   not null primary key,
+    position   bigint not null, -- everything up to here has left
+    holder     text   not null,
+    held_until bigint not null
 );
 
 -- The one thing mypage reads; written with the timeline, rebuildable from the reservation.
@@ -299,11 +310,13 @@ create table contradiction (
 );
 create index contradiction_open on contradiction (found_at, key) where settled_at is null;
 
--- Until where the gateway's books have been compared with ours.
+-- How far something has come: `feed`, the last position that the relay has given; the gateway's
+-- books, compared with ours.
 create table reading (
     name     text   not null primary key,
     position bigint not null
 );
+insert into reading (name, position) values ('feed', 0);
 
 -- What staff did, written in the transaction that took effect. No personal data.
 create table audit_entry (

@@ -24,6 +24,7 @@ pub mod capacity;
 pub mod catalogue;
 pub mod check_ins;
 pub mod exchanges;
+pub mod feed;
 pub mod gateway_calls;
 pub mod idempotency;
 pub mod late_approvals;

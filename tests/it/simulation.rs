@@ -12,6 +12,7 @@ mod gateway;
 mod house;
 mod judge;
 mod late;
+mod leaving;
 mod pauses;
 mod planted;
 mod pump;

@@ -52,6 +52,7 @@ mod deferring;
 mod plans;
 
 mod durability;
+mod feed;
 mod notify;
 
 mod overdue;

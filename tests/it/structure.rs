@@ -24,9 +24,10 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         &["domain", "gateway", "store", "workflows"],
         "what a workflow may ask of the world; it never speaks HTTP to people",
     ),
+    ("events", &["domain", "store"], "what leaves follows the feed, and knows nobody else"),
     (
         "api",
-        &["domain", "gateway", "store", "workflows"],
+        &["domain", "events", "gateway", "store", "workflows"],
         "commands are decided by the store; activities are run by workflows only",
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
@@ -39,7 +40,17 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "workers",
-        &["activities", "api", "chaos", "domain", "fake-gateway", "gateway", "store", "workflows"],
+        &[
+            "activities",
+            "api",
+            "chaos",
+            "domain",
+            "events",
+            "fake-gateway",
+            "gateway",
+            "store",
+            "workflows",
+        ],
         "the wiring; chaos for its tests",
     ),
 ];

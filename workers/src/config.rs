@@ -5,6 +5,7 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
+use events::kafka::Kafka;
 use gateway::limiter::Limits;
 use gateway::secret::Secret;
 use reqwest::Url;
@@ -68,6 +69,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) limits: LimitFlags,
     #[command(flatten)]
+    pub(crate) kafka: KafkaFlags,
+    #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     /// Nothing expires for this long after a start or a reconnection to Temporal.
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
@@ -118,6 +121,8 @@ pub(crate) struct Worker {
     pub(crate) gateway: GatewayFlags,
     #[command(flatten)]
     pub(crate) limits: LimitFlags,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaFlags,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
@@ -268,6 +273,35 @@ impl From<&LimitFlags> for Limits {
     }
 }
 
+/// The topic that gets all events, beside `GET /events`.
+#[derive(Args)]
+pub(crate) struct KafkaFlags {
+    /// Kafka's brokers, `host:port,…`. Without them no topic is written.
+    #[arg(long, env = "MARQUEE_KAFKA_BROKERS")]
+    kafka_brokers: Option<String>,
+    /// The topic.
+    #[arg(long, env = "MARQUEE_KAFKA_TOPIC", default_value = "reservation")]
+    kafka_topic: String,
+    /// librdkafka's own settings, `name=value,…`; those with a password by the environment, so that
+    /// no list of processes shows it.
+    #[arg(
+        long,
+        env = "MARQUEE_KAFKA_SETTINGS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = setting
+    )]
+    kafka_settings: Vec<(String, String)>,
+}
+
+impl From<&KafkaFlags> for Option<Kafka> {
+    fn from(flags: &KafkaFlags) -> Self {
+        let KafkaFlags { kafka_brokers, kafka_topic, kafka_settings } = flags;
+        let (topic, settings) = (kafka_topic.clone(), kafka_settings.clone());
+        kafka_brokers.clone().map(|brokers| Kafka { brokers, topic, settings })
+    }
+}
+
 /// Where Temporal comes from.
 #[derive(Args, Clone)]
 pub(crate) struct TemporalSource {
@@ -338,6 +372,14 @@ fn calls(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(calls) if (1..=1_000).contains(&calls) => Ok(calls),
         _ => Err("1 to 1000".to_owned()),
+    }
+}
+
+/// `name=value`
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("name=value".to_owned()),
     }
 }
 

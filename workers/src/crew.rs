@@ -8,10 +8,13 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::{Queue, payment_slots};
 use activities::World;
 use anyhow::anyhow;
+use events::kafka::{Kafka, KafkaSink};
+use events::{relay, sink};
 use gateway::breaker::State;
 use gateway::limiter::Limiter;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use temporalio_client::Client;
 use temporalio_sdk::Runtime;
 use tokio::sync::watch;
@@ -27,6 +30,8 @@ pub(crate) struct Hire<'a> {
     pub(crate) link: Link,
     /// How many tickets are issued at a time, where somebody outside says so.
     pub(crate) ticket_slots: Option<watch::Receiver<usize>>,
+    /// The topic to send events to; beside the booking queue's worker.
+    pub(crate) kafka: Option<Kafka>,
     pub(crate) quit: watch::Receiver<bool>,
 }
 
@@ -43,7 +48,7 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, ticket_slots, quit } = hire;
+        let Hire { queues, target, world, grace, link, ticket_slots, kafka, quit } = hire;
         let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
         let mut crew = JoinSet::new();
         for &queue in queues {
@@ -77,6 +82,8 @@ impl Crew {
             let World { store, .. } = world;
             store.spare_deadlines_until(store.now().plus(grace));
             let (namespace, client) = (target.namespace, link.client.subscribe());
+            let kafka = kafka.map(KafkaSink::new).transpose()?;
+            crew.spawn(leave(store.clone(), kafka, quit.clone()));
             let pump = Pump { store, namespace, client, up: link.up, grace };
             crew.spawn(async move {
                 pump.run(quit).await;
@@ -99,6 +106,21 @@ impl Crew {
     pub(crate) async fn ended(mut self) {
         while self.0.join_next().await.is_some() {}
     }
+}
+
+/// Everything that leaves.
+async fn leave(
+    store: Store,
+    kafka: Option<KafkaSink>,
+    quit: watch::Receiver<bool>,
+) -> &'static str {
+    let to_kafka = async {
+        if let Some(kafka) = kafka {
+            sink::follow(store.clone(), kafka, quit.clone()).await;
+        }
+    };
+    tokio::join!(relay::run(store.clone(), quit.clone()), to_kafka);
+    "the relay"
 }
 
 /// Open = the payment worker takes no work, half open = one at a time, closed = as much as the

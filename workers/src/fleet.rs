@@ -11,6 +11,7 @@ use ::workers::connection::{Target, watch_over};
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
+use api::events::Waiting;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
 use gateway::limiter::{Limiter, Limits};
@@ -32,6 +33,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         store,
         temporal: TemporalLink { client, up: temporal_up },
         require_idempotency_key: options.require_idempotency_key,
+        waiting: Waiting::new(quitting.clone()),
         faults: None,
         breaker: None,
         ledger: None,
@@ -70,6 +72,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         grace: options.grace,
         link: Link { client: watch::channel(None).0, up },
         ticket_slots: None,
+        kafka: (&options.kafka).into(),
         quit: quitting,
     })?;
     println!("Workers    {:?}", options.queues);

@@ -15,6 +15,7 @@ use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
 use api::callbacks::Company;
+use api::events::Waiting;
 use api::faults::Faults;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
@@ -35,7 +36,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
-    let gateway = PaymentCompany::of(&options, api_at)?;
+    let gateway = PaymentCompany::of(&options, &data_dir, api_at)?;
 
     let (quit, quitting) = watch::channel(false);
     let (connected, client) = watch::channel(None);
@@ -46,14 +47,11 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         store: store.clone(),
         temporal: TemporalLink { client, up: temporal_up.clone() },
         require_idempotency_key: options.require_idempotency_key,
+        waiting: Waiting::new(quitting.clone()),
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_slots: (ticket_slots, Queue::Ticket.slots()) })),
         breaker: Some(limiter.state()),
-        ledger: options
-            .gateway
-            .url
-            .is_none()
-            .then(|| ledger::of_journal(data_dir.join(ledger::JOURNAL))),
+        ledger: gateway.stand_in.as_ref().map(|it| ledger::of_journal(it.journal.clone())),
         company: gateway.company.clone(),
     };
     let serving = serve(listener, app, quitting.clone());
@@ -74,6 +72,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         grace: options.grace,
         link: Link { client: connected, up },
         ticket_slots: Some(tickets),
+        kafka: (&options.kafka).into(),
         quit: quitting,
     })?;
     let greeting = tokio::spawn(greet(temporal_up));
@@ -171,12 +170,19 @@ pub(crate) fn database_in(data_dir: &Path) -> String {
 struct PaymentCompany {
     at: reqwest::Url,
     company: Arc<Company>,
-    /// Where the stand-in is to listen; none where the company is a real one.
-    stand_in: Option<Port>,
+    /// None where the company is a real one.
+    stand_in: Option<StandIn>,
+}
+
+struct StandIn {
+    /// Where it is to listen.
+    port: Port,
+    /// Its books.
+    journal: PathBuf,
 }
 
 impl PaymentCompany {
-    fn of(options: &Up, api_at: SocketAddr) -> anyhow::Result<Self> {
+    fn of(options: &Up, data_dir: &Path, api_at: SocketAddr) -> anyhow::Result<Self> {
         if let Some(at) = options.gateway.url.clone() {
             let company = Arc::new(company(&options.gateway)?);
             return Ok(Self { at, company, stand_in: None });
@@ -184,7 +190,8 @@ impl PaymentCompany {
         let port = Port::free(next_port(api_at.port()))?;
         let at: reqwest::Url = format!("http://127.0.0.1:{}/", port.number).parse()?;
         let company = Arc::new(stand_in(options.gateway.kind, &at)?);
-        Ok(Self { at, company, stand_in: Some(port) })
+        let journal = data_dir.join(ledger::JOURNAL);
+        Ok(Self { at, company, stand_in: Some(StandIn { port, journal }) })
     }
 
     async fn start(
@@ -193,14 +200,14 @@ impl PaymentCompany {
         nursery: &Nursery,
         children: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<()> {
-        let Some(port) = self.stand_in else { return Ok(()) };
+        let Some(StandIn { port, journal }) = self.stand_in else { return Ok(()) };
         let command = vec![
             nursery.marquee.clone().into(),
             "fake-gateway".into(),
             "--listen".into(),
             format!("127.0.0.1:{}", port.number).into(),
             "--journal".into(),
-            nursery.data_dir.join(ledger::JOURNAL).into(),
+            journal.into(),
             "--callbacks".into(),
             format!("http://{api_at}/gateway").into(),
         ];

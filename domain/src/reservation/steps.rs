@@ -53,7 +53,8 @@ impl Reservation {
         let pay_by = self.created_at.plus(deadlines.pay_within);
         self.deadline_at = Some(if self.plan.is_some() { self.showtime.starts_at } else { pay_by });
         self.attempts_left = ATTEMPTS_MAX;
-        let mut events = vec![Event::new(EventType::Reserved, Actor::Customer)];
+        let reserved = Event::new(EventType::Reserved, Actor::Customer).party(self.party.size());
+        let mut events = vec![reserved];
         if wait > DEFERRED_AFTER
             && let Some(pay) = self.planned_pay()
         {

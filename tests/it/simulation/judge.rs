@@ -37,6 +37,7 @@ impl World {
         }
         wrong.extend(self.broken_promises().await);
         wrong.extend(made_twice(&rows));
+        wrong.extend(self.leaves().await);
         wrong
     }
 

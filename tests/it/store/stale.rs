@@ -160,7 +160,8 @@ async fn an_answer_recorded_without_its_condition_counts_twice(f: &Fixture) {
         let events = copy.capture();
         assert_eq!(events.len(), 1, "each copy takes the money");
         f.run(format!(
-            "insert into timeline select reservation_id, \
+            "insert into timeline (reservation_id, seq, type, actor, status, detail, at) \
+             select reservation_id, \
              (select max(seq) + 1 from timeline where reservation_id = '{0}'), \
              'PaymentCaptured', 'gateway', status, detail, at from timeline \
              where reservation_id = '{0}' and seq = 1",

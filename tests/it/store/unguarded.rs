@@ -15,6 +15,7 @@ on_both!(damaged:
     without_its_index_a_key_reserves_many_times,
     without_its_index_a_key_serves_two_bodies,
     without_its_index_a_repeated_payment_is_a_second_one,
+    without_its_row_a_relay_gives_places_twice,
     with_the_indexes_the_database_itself_refuses,
 );
 
@@ -75,6 +76,18 @@ async fn without_its_index_a_key_serves_two_bodies(f: &Fixture) {
         done(f.store.reserve(&wish, Some(&key)).await.expect("it answers"));
     }
     assert_eq!(f.number("select count(*) from reservation").await, 2);
+}
+
+/// The row `feed` elects one relay and says where it is to go on; see
+/// `feed::relays_at_the_same_time_give_each_place_once`. The index would refuse what comes of it.
+async fn without_its_row_a_relay_gives_places_twice(f: &Fixture) {
+    f.run("drop index timeline_feed").await;
+    for _ in 0..2 {
+        f.reserved(EVENING, 1).await;
+        assert_eq!(f.store.relay().await.expect("it answers"), 1);
+        f.run("update reading set position = 0 where name = 'feed'").await;
+    }
+    assert_eq!(f.number("select count(*) from timeline where position = 1").await, 2);
 }
 
 /// R10; with the index see

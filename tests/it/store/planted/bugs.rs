@@ -342,7 +342,8 @@ pub(super) const BUGS: &[Bug] = &[
         "an event is told twice",
         Invariant::I10,
         &["create trigger bug after insert on timeline when new.type = 'PaymentCaptured' begin \
-           insert into timeline select reservation_id, seq + 100, type, actor, status, detail, at \
+           insert into timeline (reservation_id, seq, type, actor, status, detail, at) \
+           select reservation_id, seq + 100, type, actor, status, detail, at \
            from timeline where reservation_id = new.reservation_id and seq = new.seq; end"],
     ),
     store(

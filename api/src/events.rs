@@ -1,0 +1,197 @@
+//! The feed over HTTP, for partners: in pages, waiting where there is nothing new yet, or as
+//! server-sent events. A new team needs nothing else to follow all that happens.
+
+use crate::App;
+use crate::caller::Partner;
+use crate::problem::Problem;
+use crate::query::Query;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use domain::feed::Entry;
+use events::cloud_event::CloudEvent;
+use futures::stream::{Stream, unfold};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Store, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+
+const LIMIT_DEFAULT: i64 = 100;
+const LIMIT_MAX: i64 = 1_000;
+const WAIT_SECS_MAX: u64 = 30;
+/// Those who wait for events at the same time.
+const WAITING_MAX: usize = 1_000;
+/// What came without a word is found this late at most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A stream that says nothing for longer is taken for dead by what stands between.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+/// Events that are read at once for a stream.
+const STREAM_BATCH: i64 = 100;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/events", get(read))
+}
+
+/// Those who wait for events, until the process is told to stop.
+#[derive(Clone)]
+pub struct Waiting {
+    places: Arc<Semaphore>,
+    quit: watch::Receiver<bool>,
+}
+
+impl Waiting {
+    pub fn new(quit: watch::Receiver<bool>) -> Self {
+        Self { places: Arc::new(Semaphore::new(WAITING_MAX)), quit }
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!("{WAITING_MAX} wait for events already");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(5)
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    after: Option<i64>,
+    limit: Option<i64>,
+    /// Seconds to wait where there is nothing yet.
+    wait: Option<u64>,
+}
+
+/// What came after the place asked for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageBody {
+    items: Vec<ItemBody>,
+    /// Where to go on: the `after` of the next call, also when there was nothing.
+    next_after: i64,
+}
+
+#[derive(Serialize)]
+struct ItemBody {
+    position: i64,
+    event: CloudEvent,
+}
+
+async fn read(
+    State(app): State<App>,
+    _: Partner,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, Problem> {
+    let last_seen = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse());
+    let last_seen = last_seen.transpose();
+    let last_seen = last_seen.map_err(|_| Problem::malformed("Last-Event-ID: not one of ours"))?;
+    let after: i64 = last_seen.or(query.after).unwrap_or(0);
+    if after < 0 {
+        return Err(Problem::malformed("after: 0 or a position"));
+    }
+    if wants_stream(&headers) {
+        return Ok(stream(&app, after)?.into_response());
+    }
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Problem::malformed(format!("limit: 1 to {LIMIT_MAX}")));
+    }
+    let wait = query.wait.unwrap_or(0);
+    if wait > WAIT_SECS_MAX {
+        return Err(Problem::malformed(format!("wait: 0 to {WAIT_SECS_MAX} seconds")));
+    }
+    let mut reader = Reader::new(&app, after);
+    let mut found = reader.read(limit).await?;
+    if found.is_empty() && wait > 0 {
+        let _place = app.waiting.place()?;
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        while found.is_empty() && timeout_at(deadline, reader.more()).await == Ok(true) {
+            found = reader.read(limit).await?;
+        }
+    }
+    let next_after = found.last().map_or(after, |entry| entry.position);
+    let item = |entry: &Entry| ItemBody { position: entry.position, event: entry.into() };
+    let body = PageBody { items: found.iter().map(item).collect(), next_after };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/event-stream"))
+}
+
+/// Server-sent events from after a place on. It ends when the process stops or the store fails; who
+/// reads it comes again with the last id seen.
+fn stream(
+    app: &App,
+    after: i64,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
+    let place = app.waiting.place()?;
+    let begin = (Reader::new(app, after), VecDeque::new(), place);
+    let events = unfold(begin, |(mut reader, mut read, place)| async move {
+        while read.is_empty() {
+            match reader.read(STREAM_BATCH).await {
+                Ok(entries) => read.extend(entries),
+                Err(error) => {
+                    tracing::warn!(?error, "a stream of events ends");
+                    return None;
+                }
+            }
+            if read.is_empty() && !reader.more().await {
+                return None;
+            }
+        }
+        let entry: Entry = read.pop_front()?;
+        reader.after = entry.position;
+        Some((Ok(event(&entry)), (reader, read, place)))
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
+    Ok(Sse::new(events).keep_alive(keep_alive))
+}
+
+fn event(entry: &Entry) -> Event {
+    let event = Event::default().id(entry.position.to_string()).event(entry.event.kind.as_str());
+    let data = serde_json::to_string(&CloudEvent::from(entry)).expect("plain data has a JSON form");
+    event.retry(RECONNECT_AFTER).data(data)
+}
+
+/// Reads the feed on from a place.
+struct Reader {
+    store: Store,
+    fed: watch::Receiver<()>,
+    quit: watch::Receiver<bool>,
+    after: i64,
+}
+
+impl Reader {
+    fn new(app: &App, after: i64) -> Self {
+        let (store, fed) = (app.store.clone(), app.store.changes().fed());
+        Self { store, fed, quit: app.waiting.quit.clone(), after }
+    }
+
+    async fn read(&mut self, limit: i64) -> Result<Vec<Entry>, StoreError> {
+        self.fed.mark_unchanged();
+        self.store.feed(self.after, limit).await
+    }
+
+    /// Returns when there may be more; false when the process stops.
+    async fn more(&mut self) -> bool {
+        if *self.quit.borrow() {
+            return false;
+        }
+        tokio::select! {
+            _ = self.fed.changed() => true,
+            () = sleep(LOOK_EVERY) => true,
+            _ = self.quit.changed() => false,
+        }
+    }
+}
