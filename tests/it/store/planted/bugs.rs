@@ -373,6 +373,22 @@ pub(super) const BUGS: &[Bug] = &[
         &["create trigger bug before insert on mypage begin select raise(ignore); end"],
     ),
     store(
+        "the feed skips an event",
+        Invariant::I10,
+        &["create trigger bug after update of position on timeline when new.position = 7 begin \
+           update timeline set position = null \
+           where reservation_id = new.reservation_id and seq = new.seq; end"],
+    ),
+    store(
+        "the feed turns the order of two events round",
+        Invariant::I10,
+        &[
+            "drop index timeline_feed",
+            "create trigger bug after update on reading when new.name = 'feed' begin \
+             update timeline set position = 3 - position where position in (1, 2); end",
+        ],
+    ),
+    store(
         "a deadline is lost",
         Invariant::I11,
         &["create trigger bug after update on reservation \
