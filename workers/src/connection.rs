@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use std::time::Duration;
-use temporalio_client::tonic::IntoRequest;
+use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, GrpcCompression, RetryOptions};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
 use temporalio_common::protos::temporal::api::operatorservice::v1::AddSearchAttributesRequest;
@@ -84,13 +84,22 @@ pub async fn greet(client: &Client, namespace: &str) -> anyhow::Result<()> {
     register_search_attributes(client, namespace).await
 }
 
-/// Whether the server answers for this namespace.
+/// Whether the server answers for this namespace. It closes each connection after five minutes, and
+/// what that cuts off is asked again, on the next connection.
 pub async fn describe(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..<_>::default() };
-    let mut service = client.connection().workflow_service();
-    timeout(ANSWER_WITHIN, service.describe_namespace(request.into_request()))
-        .await
-        .context("Temporal does not answer")??;
+    let ask = async || {
+        let request =
+            DescribeNamespaceRequest { namespace: namespace.to_owned(), ..<_>::default() };
+        let mut service = client.connection().workflow_service();
+        service.describe_namespace(request.into_request()).await
+    };
+    let answered = async {
+        match ask().await {
+            Err(cut_off) if cut_off.code() == Code::Cancelled => ask().await,
+            answered => answered,
+        }
+    };
+    timeout(ANSWER_WITHIN, answered).await.context("Temporal does not answer")??;
     Ok(())
 }
 
