@@ -114,11 +114,18 @@ const NONE_OF_THESE: &[(Invariant, &str)] = &[
     ),
     (
         Invariant::I10,
-        "select cast(null as text) as reservation_id, 'the feed has given ' || r.position ||          ' positions, and has ' || f.events || ' events, the last at ' || f.last as detail          from reading r cross join (select count(*) as events, coalesce(max(position), 0) as last          from timeline where position is not null) f where r.name = 'feed'          and (r.position <> f.events or r.position <> f.last) limit $1",
+        "select cast(null as text) as reservation_id, 'the feed has given ' || r.position || \
+         ' positions, and has ' || f.events || ' events, the last at ' || f.last as detail \
+         from reading r cross join (select count(*) as events, coalesce(max(position), 0) as last \
+         from timeline where position is not null) f where r.name = 'feed' \
+         and (r.position <> f.events or r.position <> f.last) limit $1",
     ),
     (
         Invariant::I10,
-        "select a.reservation_id, 'event ' || b.seq || ' is in the feed before event ' || a.seq          as detail from timeline b join timeline a on a.reservation_id = b.reservation_id          and a.seq = b.seq - 1 where b.position is not null          and (a.position is null or a.position > b.position) limit $1",
+        "select a.reservation_id, 'event ' || b.seq || ' is in the feed before event ' || a.seq \
+         as detail from timeline b join timeline a on a.reservation_id = b.reservation_id \
+         and a.seq = b.seq - 1 where b.position is not null \
+         and (a.position is null or a.position > b.position) limit $1",
     ),
     (
         Invariant::I9,

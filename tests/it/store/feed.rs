@@ -94,7 +94,9 @@ async fn a_late_commit(f: &Fixture) {
     assert_eq!(feed[before + 1].reservation_id, late.id);
     assert!(feed[before + 1].event.at < feed[before].event.at, "it was written before");
     expect_in_order(&feed);
+    // The auditor knows of no reason for that event: it goes, and its place with it.
     f.run(format!("delete from timeline where reservation_id = '{}' and seq = 2", late.id)).await;
+    f.run("update reading set position = position - 1 where name = 'feed'").await;
 }
 
 fn hold(holder: &str) -> Hold {
