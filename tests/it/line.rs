@@ -1,9 +1,13 @@
 //! Payment overload becomes waiting: over HTTP, with a payment company that is down, slow or small
 //! (scenarios 9 and 10, R20, R27).
 
-use crate::app::{Answer, App, Customer, id, text, together};
+use crate::app::{Answer, App, Customer, id, text, together, until};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use temporalio_client::{
+    Client, ClientOptions, ConnectionOptions, UntypedWorkflow, WorkflowDescribeOptions,
+    WorkflowHandle, WorkflowTerminateOptions,
+};
 
 /// A breaker that was opened again and again looks every thirty seconds.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(90);
@@ -211,6 +215,53 @@ async fn a_refund_overtakes_the_line() {
     assert!(waiting >= 5, "{waiting} of 20 still waited when the refund was done");
     for (customer, reservation, _) in &crowd {
         paid(customer, reservation, "PAYMENT_APPROVED").await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_deferred_and_loses_the_run_is_paid_all_the_same() {
+    let app = App::start(&["--gateway-calls", "4"]).await;
+    app.script(json!({"rules": [{"fault": "DOWN"}]})).await;
+    let opening = app.pay_at_once(24).await;
+    app.until_breaker(&["open"]).await;
+    let customer = app.somebody();
+    let reservation = customer.reserve(1).await;
+    let deferred = customer.pay(&reservation).await.expect(202);
+    assert_eq!(deferred["status"], "PAYMENT_DEFERRED");
+    let waits = async || customer.pending_activities(&app, &reservation).await == 1;
+    until("its payment to stand in line", waits).await;
+    customer.terminate_run(&app, &reservation).await;
+    // Temporal goes on showing it, which says nothing.
+    assert_eq!(customer.pending_activities(&app, &reservation).await, 1);
+    app.script(json!({})).await;
+    let path = format!("/admin/reservations/{}/nudge", id(&reservation));
+    customer.as_role("staff").post(&path, json!({})).await.expect(200);
+    paid(&customer, &reservation, "PAYMENT_APPROVED").await;
+    drop(opening);
+}
+
+/// What an operator may do behind our back, over Temporal's own API.
+impl Customer {
+    async fn run(&self, app: &App, reservation: &Value) -> WorkflowHandle<Client, UntypedWorkflow> {
+        let address = text(&app.run_file().expect("it runs")["temporal"]).to_owned();
+        let url: reqwest::Url = format!("http://{address}").parse().expect("an address");
+        let server = ConnectionOptions::new(url).identity("operator").build();
+        let options = ClientOptions::new("default").build();
+        let client = Client::connect(server, options).await.expect("it answers");
+        client.get_workflow_handle(format!("booking/{}", id(reservation)))
+    }
+
+    async fn pending_activities(&self, app: &App, reservation: &Value) -> usize {
+        let run = self.run(app, reservation).await;
+        match run.describe(WorkflowDescribeOptions::default()).await {
+            Ok(described) => described.raw().pending_activities.len(),
+            Err(_) => 0,
+        }
+    }
+
+    async fn terminate_run(&self, app: &App, reservation: &Value) {
+        let run = self.run(app, reservation).await;
+        run.terminate(WorkflowTerminateOptions::default()).await.expect("it runs");
     }
 }
 

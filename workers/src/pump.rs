@@ -13,7 +13,8 @@ use store::attend::{DueCancellation, DueReservation};
 use store::showtime_cancellations::DueShowtime;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{
-    Client, RpcOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowSignalOptions,
+    Client, RpcOptions, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+    WorkflowSignalOptions,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, timeout};
@@ -329,6 +330,10 @@ async fn doing(client: &Client, workflow_id: &str) -> anyhow::Result<Doing> {
         Err(WorkflowInteractionError::NotFound(_)) => return Ok(Doing::Nothing),
         Err(error) => return Err(error.into()),
     };
+    // One that was terminated goes on showing the activity that it waited for.
+    if run.status() != WorkflowExecutionStatus::Running {
+        return Ok(Doing::Nothing);
+    }
     let run = run.raw();
     let task_tries = run.pending_workflow_task.as_ref().map_or(0, |task| task.attempt);
     Ok(match run.pending_activities.is_empty() {
