@@ -237,10 +237,9 @@ impl Pump {
     /// Whoever waits long for the gateway is told so, and is not woken while their payment stands in
     /// line: ten thousand who wait cost a look each, and that seldom.
     async fn stands_in_line(&self, client: &Client, due: &DueReservation) -> anyhow::Result<bool> {
-        // A run that was started just now is on its way there.
-        let deferred = self.store.defer(&due.row.id).await? && due.wakes > 0;
+        self.store.defer(&due.row.id).await?;
         let id = booking::workflow_id(&due.row.id);
-        Ok(deferred || !due.is_new() && doing(client, &id).await? == Doing::Activity)
+        Ok(!due.is_new() && doing(client, &id).await? == Doing::Activity)
     }
 
     async fn let_into_line(&self) {
