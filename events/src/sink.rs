@@ -74,21 +74,25 @@ async fn held<S: Sink>(store: &Store, hold: &Hold, sink: &mut S) -> Duration {
                 }
             }
         };
-        tokio::pin!(sending);
-        loop {
-            tokio::select! {
-                sent = &mut sending => match sent {
-                    Ok(()) => break,
-                    Err(error) => return failed(hold, &error),
-                },
-                _ = renew.tick() => match store.hold_sink(hold).await {
+        let renewing = async {
+            loop {
+                renew.tick().await;
+                match store.hold_sink(hold).await {
                     Ok(Some(_)) if last.is_some() => {}
                     // What came without a word, from another process, is looked for.
-                    Ok(Some(_)) => break,
-                    Ok(None) => return RENEW_EVERY,
-                    Err(error) => return failed(hold, &error),
-                },
+                    Ok(Some(_)) => return None,
+                    Ok(None) => return Some(RENEW_EVERY),
+                    Err(error) => return Some(failed(hold, &error)),
+                }
             }
+        };
+        // Both go on at once: who sends may itself be in the middle of a transaction.
+        let pause = tokio::select! {
+            sent = sending => sent.err().map(|error| failed(hold, &error)),
+            pause = renewing => pause,
+        };
+        if let Some(pause) = pause {
+            return pause;
         }
         let Some(last) = last else { continue };
         match store.sink_sent(hold, last).await {
