@@ -11,9 +11,9 @@ use axum::routing::post;
 use domain::cancellation::late::LateApproval;
 use domain::ids::PaymentAttemptId;
 use domain::payment::Answer;
+use domain::secret::Secret;
 use domain::words::Operation;
 use gateway::callback::{Signed, portone_order, toss_order, verify};
-use gateway::secret::Secret;
 use gateway::{Gateway, Outcome, Unknown};
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ pub mod health;
 pub mod invariants;
 pub mod movies;
 pub mod mypage;
+pub mod notifications;
 pub mod payments;
 pub mod progress;
 pub mod reservations;
@@ -89,6 +90,7 @@ pub fn router(app: App) -> Router {
         .merge(timeline::routes())
         .merge(progress::routes())
         .merge(mypage::routes())
+        .merge(notifications::routes())
         .merge(events::routes())
         .merge(attention::routes())
         .merge(audit_entries::routes())

@@ -156,7 +156,8 @@ impl Problem {
             | Refusal::SeatCount { .. }
             | Refusal::TicketUsed
             | Refusal::TicketCancelled
-            | Refusal::IdempotencyKeyReused => {}
+            | Refusal::IdempotencyKeyReused
+            | Refusal::LimitExceeded => {}
         }
         match row {
             Some(row) if status == StatusCode::CONFLICT => problem.about(row, now),
@@ -214,6 +215,7 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::TicketsCancelled { .. } => {
             (conflict, "some of the tickets were cancelled before".into())
         }
+        Refusal::LimitExceeded => (conflict, "this was asked for as often as it may be".into()),
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())
         }

@@ -19,7 +19,7 @@ use domain::ids::{CustomerId, SeatId, ShowtimeId};
 use domain::party::{Party, PartyError};
 use domain::refusal::Refusal;
 use domain::reservation::{Plan, PlanSeats};
-use domain::words::{Audience, Grade, Method, ReservationStatus};
+use domain::words::{Audience, Grade, Language, Method, ReservationStatus};
 use serde::Deserialize;
 use std::time::Duration;
 use store::Decision;
@@ -65,6 +65,7 @@ struct AdmissionBody {
 struct ContactBody {
     name: Option<String>,
     phone: Option<String>,
+    language: Option<Language>,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +166,7 @@ fn contact(body: ContactBody) -> Result<Contact, Problem> {
     if phone.as_ref().is_some_and(|phone| !dialled(phone)) {
         return Err(Problem::mistake("/contact/phone", "digits, spaces, + and -"));
     }
-    Ok(Contact { name, phone })
+    Ok(Contact { name, phone, language: body.language.unwrap_or_default() })
 }
 
 /// A text of people: not empty, not long, without control characters.
@@ -239,7 +240,7 @@ async fn reserve_next(
             grade,
             party: Party::one_adult(),
             plan: Some(Plan { method: Method::Card, seats: PlanSeats::Best }),
-            contact: Contact { name: customer_name.clone(), phone: None },
+            contact: Contact { name: customer_name.clone(), ..Contact::default() },
         };
         ended = app.store.reserve(&new, key).await?;
         if !matches!(ended, Decision::Refused(Refusal::SoldOut | Refusal::SalesClosed, _)) {

@@ -14,6 +14,7 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("idempotency-key-missing", "Idempotency-Key가 필요합니다", "Idempotency-Key missing"),
     ("idempotency-key-reused", "이미 다른 요청에 쓰인 키입니다", "Idempotency-Key reused"),
     ("internal", "일시적인 오류가 발생했습니다", "Something broke"),
+    ("limit-exceeded", "허용된 횟수를 모두 사용했습니다", "Limit exceeded"),
     ("malformed", "요청 형식이 올바르지 않습니다", "Malformed request"),
     ("method-not-allowed", "지원하지 않는 메서드입니다", "Method not allowed"),
     ("not-found", "찾을 수 없습니다", "Not found"),

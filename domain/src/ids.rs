@@ -77,6 +77,10 @@ id!(
 id!(TicketId);
 id!(CancellationId);
 id!(AuditEntryId);
+id!(
+    /// Reservation, place of the event in its timeline, channel and copy.
+    NoticeId
+);
 
 impl PaymentAttemptId {
     /// The `n`th attempt of a reservation.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
 //! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), the line
-//! before the gateway (`line`), and how the rules say no (`refusal`). `person` is who acts,
+//! before the gateway (`line`), what customers are told (`notice`), and how the rules say no (`refusal`). `person` is who acts,
 //! `audit_entry` what staff did, and `audit` judges what is stored.
 
 pub mod attention;
@@ -15,6 +15,7 @@ pub mod feed;
 pub mod ids;
 pub mod line;
 pub mod mypage;
+pub mod notice;
 pub mod party;
 pub mod payment;
 pub mod person;
@@ -22,6 +23,7 @@ pub mod refund_account;
 pub mod refusal;
 pub mod reservation;
 pub mod seats;
+pub mod secret;
 pub mod ticket;
 pub mod time;
 pub mod timeline;

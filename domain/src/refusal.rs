@@ -66,6 +66,8 @@ pub enum Refusal {
         tickets: Vec<TicketId>,
     },
     IdempotencyKeyReused,
+    /// It was asked for as often as it may be.
+    LimitExceeded,
 }
 
 impl Refusal {
@@ -93,6 +95,7 @@ impl Refusal {
             Self::TicketCancelled | Self::TicketsCancelled { .. } => "ticket-cancelled",
             Self::TooEarly { .. } => "too-early",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::LimitExceeded => "limit-exceeded",
         }
     }
 }

@@ -166,6 +166,58 @@ words!(
     }
 );
 
+words!(
+    /// How a notice reaches its customer.
+    Channel {
+        /// KakaoTalk's messages of companies.
+        AlimTalk = "ALIMTALK",
+        /// When that fails.
+        Sms = "SMS",
+    }
+);
+
+words!(
+    /// What a notice tells: that a status was reached, or one of two things that change none.
+    NoticeKind {
+        Reserved = "RESERVED",
+        PaymentPending = "PAYMENT_PENDING",
+        PaymentDeferred = "PAYMENT_DEFERRED",
+        PaymentDeclined = "PAYMENT_DECLINED",
+        PaymentApproved = "PAYMENT_APPROVED",
+        SeatSelected = "SEAT_SELECTED",
+        Ticketed = "TICKETED",
+        Cancelling = "CANCELLING",
+        RefundDelayed = "REFUND_DELAYED",
+        Cancelled = "CANCELLED",
+        Expired = "EXPIRED",
+        Completed = "COMPLETED",
+    }
+);
+
+words!(NoticeState {
+    Pending = "PENDING",
+    /// Handed to the company, which has not answered.
+    Sending = "SENDING",
+    /// Taken by the company.
+    Sent = "SENT",
+    Delivered = "DELIVERED",
+    Failed = "FAILED",
+    /// Perhaps sent: the company gave no answer, and would send it twice if it was asked again.
+    Unknown = "UNKNOWN",
+    /// Not to be sent.
+    Skipped = "SKIPPED",
+});
+
+words!(
+    /// What notices are written in.
+    #[derive(Default)]
+    Language {
+        #[default]
+        Korean = "ko",
+        English = "en",
+    }
+);
+
 words!(CallState { Sent = "SENT", Known = "KNOWN" });
 
 words!(CancellationState { Running = "RUNNING", Blocked = "BLOCKED", Done = "DONE" });

@@ -3,5 +3,6 @@
 
 pub mod cloud_event;
 pub mod kafka;
+pub mod notices;
 pub mod relay;
 pub mod sink;

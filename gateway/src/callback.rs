@@ -1,10 +1,10 @@
 //! What companies tell us by themselves. Whatever it says, it only says which payment to look at:
 //! the payment is read again before anything is believed.
 
-use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::ids::PaymentAttemptId;
+use domain::secret::Secret;
 use domain::time::Time;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;

@@ -6,7 +6,6 @@ pub mod callback;
 pub mod house;
 pub mod limiter;
 pub mod portone;
-pub mod secret;
 pub mod toss;
 
 mod client;

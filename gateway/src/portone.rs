@@ -2,9 +2,9 @@
 //! in the browser; capturing is confirming, voiding is letting it lapse, refunding is cancelling.
 
 use crate::client::{AUTHORIZED_FOR, below, client, too_many};
-use crate::secret::Secret;
 use crate::{Asked, Gateway, Outcome, Unknown};
 use domain::payment::{Answer, GatewayCall, PaymentAttempt};
+use domain::secret::Secret;
 use domain::time::Time;
 use domain::words::Operation;
 use reqwest::{Client, RequestBuilder, Response, Url};

@@ -147,7 +147,8 @@ create index reservation_outside on reservation (updated_at, reservation_id, att
 create table contact (
     reservation_id text not null primary key references reservation (reservation_id),
     name           text,
-    phone          text
+    phone          text,
+    language       text not null -- that notices are written in
 );
 
 create table payment_attempt (
@@ -288,6 +289,28 @@ create table sink (
     holder     text   not null,
     held_until bigint not null
 );
+
+-- A message to the customer about one event, by one channel. Its words are put together when it is
+-- sent: neither they nor the number stand here.
+create table notice (
+    notice_id      text   not null primary key, -- reservation, place in its timeline, channel, copy
+    reservation_id text   not null references reservation (reservation_id),
+    customer_id    text   not null,
+    seq            bigint not null, -- the event
+    channel        text   not null,
+    copy           bigint not null, -- 0; more for each time that the customer wanted it again
+    kind           text   not null, -- which template
+    state          text   not null,
+    reason         text,            -- why it was not sent, or has not arrived
+    receipt        text,            -- under which the company knows it
+    tries          bigint not null, -- of sending; after that, of asking whether it has arrived
+    attend_at      bigint,          -- when the sender has to look; null: never
+    created_at     bigint not null,
+    updated_at     bigint not null
+);
+create index notice_to_attend on notice (attend_at) where attend_at is not null;
+create index notice_by_reservation on notice (reservation_id, seq);
+create index notice_by_customer on notice (customer_id, created_at, notice_id);
 
 -- The one thing mypage reads; written with the timeline, rebuildable from the reservation.
 create table mypage (

@@ -29,6 +29,7 @@ pub mod gateway_calls;
 pub mod idempotency;
 pub mod late_approvals;
 pub mod mypage;
+pub mod notices;
 pub mod payments;
 pub mod reservations;
 pub mod reserve;

@@ -12,7 +12,9 @@ use domain::refusal::Refusal;
 use domain::reservation::{Plan, Reservation, SoldShowtime};
 use domain::time::Time;
 use domain::won::Won;
-use domain::words::{AgeRating, Capacity, Grade, ReservationStatus, SeatStatus, TicketStatus};
+use domain::words::{
+    AgeRating, Capacity, Grade, Language, ReservationStatus, SeatStatus, TicketStatus,
+};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ pub struct Offer {
 pub struct Contact {
     pub name: Option<String>,
     pub phone: Option<String>,
+    pub language: Language,
 }
 
 impl std::fmt::Debug for Contact {
@@ -281,11 +284,14 @@ async fn insert_contact(
     if contact.name.is_none() && contact.phone.is_none() {
         return Ok(());
     }
-    sqlx::query("insert into contact (reservation_id, name, phone) values ($1, $2, $3)")
-        .bind(id.as_str())
-        .bind(contact.name.clone())
-        .bind(contact.phone.clone())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "insert into contact (reservation_id, name, phone, language) values ($1, $2, $3, $4)",
+    )
+    .bind(id.as_str())
+    .bind(contact.name.clone())
+    .bind(contact.phone.clone())
+    .bind(contact.language.as_str())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

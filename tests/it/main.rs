@@ -19,6 +19,7 @@ mod fleet;
 mod gate;
 mod kafka;
 mod line;
+mod notices;
 mod outage;
 mod parting;
 mod paying;

@@ -53,6 +53,7 @@ mod plans;
 
 mod durability;
 mod feed;
+mod notices;
 mod notify;
 
 mod overdue;

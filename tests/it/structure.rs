@@ -31,6 +31,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         "commands are decided by the store; activities are run by workflows only",
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
+    ("fake-notices", &[], "another company's server shares no code with us"),
     ("chaos", &[], "it breaks and audits from outside, as anybody could"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
@@ -47,6 +48,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
             "domain",
             "events",
             "fake-gateway",
+            "fake-notices",
             "gateway",
             "store",
             "workflows",

@@ -3,10 +3,10 @@
 use crate::config::{GatewayFlags, GatewayKind, gateway_secret, webhook_secret};
 use anyhow::{Context, bail};
 use api::callbacks::{Company, Tongue};
+use domain::secret::Secret;
 use gateway::Gateway;
 use gateway::house::House;
 use gateway::portone::PortOne;
-use gateway::secret::Secret;
 use gateway::toss::Toss;
 use reqwest::Url;
 use std::sync::Arc;

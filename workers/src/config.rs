@@ -5,9 +5,9 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
+use domain::secret::Secret;
 use events::kafka::Kafka;
 use gateway::limiter::Limits;
-use gateway::secret::Secret;
 use reqwest::Url;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Run the API alone, for a fleet on PostgreSQL.
     Api(Api),
     /// Run workers alone, for a fleet on PostgreSQL.
-    Worker(Worker),
+    Worker(Box<Worker>),
     /// Bring the schema of a fleet's database up to date, and end.
     Migrate(Migrate),
     /// Look for broken promises in all that is stored; also beside a running system.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Temporal(Temporal),
     /// Run the stand-in for the payment company alone.
     FakeGateway(FakeGateway),
+    /// Run the stand-in for the companies that send messages alone.
+    FakeNotices(FakeNotices),
     /// Run a command that ends when standard input does.
     #[command(hide = true)]
     Guard {
@@ -70,6 +72,8 @@ pub(crate) struct Up {
     pub(crate) limits: LimitFlags,
     #[command(flatten)]
     pub(crate) kafka: KafkaFlags,
+    #[command(flatten)]
+    pub(crate) notices: NoticeFlags,
     #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     /// Nothing expires for this long after a start or a reconnection to Temporal.
@@ -123,6 +127,8 @@ pub(crate) struct Worker {
     pub(crate) limits: LimitFlags,
     #[command(flatten)]
     pub(crate) kafka: KafkaFlags,
+    #[command(flatten)]
+    pub(crate) notices: NoticeFlags,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
@@ -302,6 +308,64 @@ impl From<&KafkaFlags> for Option<Kafka> {
     }
 }
 
+/// The company that sends notices to customers. Its secrets come by the environment alone:
+/// MARQUEE_NOTICES_KEY and MARQUEE_NOTICES_SECRET, at NHN Cloud those of KakaoTalk Bizmessage, with
+/// MARQUEE_NOTICES_SMS_KEY and MARQUEE_NOTICES_SMS_SECRET for texts.
+#[derive(Args)]
+pub(crate) struct NoticeFlags {
+    /// Whose tongue is spoken.
+    #[arg(
+        id = "notices",
+        value_name = "COMPANY",
+        long = "notices",
+        env = "MARQUEE_NOTICES",
+        value_enum,
+        default_value_t = NoticeCompany::Solapi
+    )]
+    pub(crate) kind: NoticeCompany,
+    /// Root of its server. Without it, `up` starts a stand-in, and a worker sends no notices.
+    #[arg(
+        id = "notices_url",
+        value_name = "URL",
+        long = "notices-url",
+        env = "MARQUEE_NOTICES_URL"
+    )]
+    pub(crate) url: Option<Url>,
+    /// Root of NHN Cloud's server for texts.
+    #[arg(long, value_name = "URL", env = "MARQUEE_NOTICES_SMS_URL")]
+    pub(crate) notices_sms_url: Option<Url>,
+    /// The KakaoTalk channel that speaks: Solapi's pfId, NHN Cloud's senderKey.
+    #[arg(long, value_name = "ID", env = "MARQUEE_NOTICES_SENDER", default_value = "marquee")]
+    pub(crate) notices_sender: String,
+    /// The registered number that texts come from.
+    #[arg(long, value_name = "NUMBER", env = "MARQUEE_NOTICES_FROM", default_value = "0212345678")]
+    pub(crate) notices_from: String,
+    /// A JSON object: the company's ids of our templates by their names, such as `ticketed-ko`. Those
+    /// that are missing go by their names.
+    #[arg(long, value_name = "FILE", env = "MARQUEE_NOTICES_TEMPLATES")]
+    pub(crate) notices_templates: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NoticeCompany {
+    Solapi,
+    Nhn,
+}
+
+/// The key and the secret of the company that sends notices.
+pub(crate) fn notices_account() -> Option<(String, Secret)> {
+    account("MARQUEE_NOTICES_KEY", "MARQUEE_NOTICES_SECRET")
+}
+
+/// Those of its service for texts, where that is another.
+pub(crate) fn notices_sms_account() -> Option<(String, Secret)> {
+    account("MARQUEE_NOTICES_SMS_KEY", "MARQUEE_NOTICES_SMS_SECRET")
+}
+
+fn account(key: &str, secret_name: &str) -> Option<(String, Secret)> {
+    Some((std::env::var(key).ok()?, secret(secret_name)?))
+}
+
 /// Where Temporal comes from.
 #[derive(Args, Clone)]
 pub(crate) struct TemporalSource {
@@ -353,6 +417,12 @@ pub(crate) struct FakeGateway {
     /// without it. Signed with MARQUEE_WEBHOOK_SECRET, or a secret that everybody knows.
     #[arg(long)]
     pub(crate) callbacks: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct FakeNotices {
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

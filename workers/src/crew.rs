@@ -9,6 +9,8 @@ use ::workers::temporal_options::{Queue, payment_slots};
 use activities::World;
 use anyhow::anyhow;
 use events::kafka::{Kafka, KafkaSink};
+use events::notices::company::Company;
+use events::notices::{self, NoticeSink};
 use events::{relay, sink};
 use gateway::breaker::State;
 use gateway::limiter::Limiter;
@@ -32,6 +34,8 @@ pub(crate) struct Hire<'a> {
     pub(crate) ticket_slots: Option<watch::Receiver<usize>>,
     /// The topic to send events to; beside the booking queue's worker.
     pub(crate) kafka: Option<Kafka>,
+    /// Who sends notices; likewise.
+    pub(crate) notices: Option<Arc<dyn Company>>,
     pub(crate) quit: watch::Receiver<bool>,
 }
 
@@ -48,7 +52,7 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, ticket_slots, kafka, quit } = hire;
+        let Hire { queues, target, world, grace, link, ticket_slots, kafka, notices, quit } = hire;
         let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
         let mut crew = JoinSet::new();
         for &queue in queues {
@@ -83,7 +87,7 @@ impl Crew {
             store.spare_deadlines_until(store.now().plus(grace));
             let (namespace, client) = (target.namespace, link.client.subscribe());
             let kafka = kafka.map(KafkaSink::new).transpose()?;
-            crew.spawn(leave(store.clone(), kafka, quit.clone()));
+            crew.spawn(leave(store.clone(), kafka, notices, quit.clone()));
             let pump = Pump { store, namespace, client, up: link.up, grace };
             crew.spawn(async move {
                 pump.run(quit).await;
@@ -112,6 +116,7 @@ impl Crew {
 async fn leave(
     store: Store,
     kafka: Option<KafkaSink>,
+    company: Option<Arc<dyn Company>>,
     quit: watch::Receiver<bool>,
 ) -> &'static str {
     let to_kafka = async {
@@ -119,7 +124,15 @@ async fn leave(
             sink::follow(store.clone(), kafka, quit.clone()).await;
         }
     };
-    tokio::join!(relay::run(store.clone(), quit.clone()), to_kafka);
+    let to_customers = async {
+        if let Some(company) = company {
+            tokio::join!(
+                sink::follow(store.clone(), NoticeSink(store.clone()), quit.clone()),
+                notices::send_due(store.clone(), company, quit.clone()),
+            );
+        }
+    };
+    tokio::join!(relay::run(store.clone(), quit.clone()), to_kafka, to_customers);
     "the relay"
 }
 

@@ -4,6 +4,7 @@
 use crate::company::company;
 use crate::config::{Api, Database, Migrate, Worker};
 use crate::crew::{Crew, Hire, Link};
+use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::serving::{listen_on_loopback, serve};
 use crate::stopping::{asked_to_stop, in_time};
@@ -73,6 +74,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         link: Link { client: watch::channel(None).0, up },
         ticket_slots: None,
         kafka: (&options.kafka).into(),
+        notices: notice_company::of(&options.notices)?,
         quit: quitting,
     })?;
     println!("Workers    {:?}", options.queues);

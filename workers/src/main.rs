@@ -11,6 +11,7 @@ mod fleet;
 mod guard;
 mod histories;
 mod ledger;
+mod notice_company;
 mod offer;
 mod ports;
 mod pump;
@@ -34,11 +35,12 @@ fn main() -> ExitCode {
     let ended = match config.command {
         Command::Guard { command } => guard::run(command),
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
+        Command::FakeNotices(options) => on_runtime(notice_company::fake_notices(options)),
         Command::Check(options) => on_runtime(check::check(options)),
         Command::Temporal(options) => on_runtime(up::temporal(options)),
         Command::Up(options) => on_runtime(up::up(*options)),
         Command::Api(options) => on_runtime(fleet::api(options)),
-        Command::Worker(options) => on_runtime(fleet::worker(options)),
+        Command::Worker(options) => on_runtime(fleet::worker(*options)),
         Command::Migrate(options) => on_runtime(fleet::migrate(options)),
     };
     ended.unwrap_or_else(|error| {

@@ -13,6 +13,8 @@ pub(crate) struct RunFile {
     /// None where the server is somebody else's.
     pub(crate) temporal_ui: Option<String>,
     pub(crate) gateway: String,
+    /// Where the stand-in for message companies shows what customers were told.
+    pub(crate) notices: Option<String>,
     pub(crate) pids: BTreeMap<&'static str, u32>,
 }
 
@@ -24,6 +26,7 @@ impl RunFile {
             temporal: String::new(),
             temporal_ui: None,
             gateway: String::new(),
+            notices: None,
             pids: BTreeMap::from([("marquee", std::process::id())]),
         }
     }

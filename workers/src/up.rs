@@ -2,9 +2,10 @@
 
 use crate::children::{Child, Nursery};
 use crate::company::{company, stand_in, stand_in_webhook_secret};
-use crate::config::{FakeGateway, Profile, Temporal, TemporalSource, Up};
+use crate::config::{FakeGateway, NoticeFlags, Profile, Temporal, TemporalSource, Up};
 use crate::crew::{Crew, Hire, Link};
 use crate::ledger;
+use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::ports::Port;
 use crate::serving::{listen, listen_on_loopback, serve};
@@ -14,11 +15,12 @@ use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
-use api::callbacks::Company;
+use api::callbacks;
 use api::events::Waiting;
 use api::faults::Faults;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
+use events::notices::company::Company;
 use gateway::limiter::{Limiter, Limits};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
@@ -63,6 +65,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (gateway_at, world_gateway) = (gateway.at.clone(), gateway.company.gateway.clone());
     gateway.start(api_at, &nursery, &mut children).await?;
     let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
+    let notices = notices_of(&options.notices, api_at, &nursery, &mut children).await?;
     tell(&nursery, &gateway_at, &target)?;
 
     let mut crew = Crew::hire(Hire {
@@ -73,6 +76,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         link: Link { client: connected, up },
         ticket_slots: Some(tickets),
         kafka: (&options.kafka).into(),
+        notices: Some(notices),
         quit: quitting,
     })?;
     let greeting = tokio::spawn(greet(temporal_up));
@@ -169,7 +173,7 @@ pub(crate) fn database_in(data_dir: &Path) -> String {
 /// The payment company's server: the one asked for, or the stand-in as a process of its own.
 struct PaymentCompany {
     at: reqwest::Url,
-    company: Arc<Company>,
+    company: Arc<callbacks::Company>,
     /// None where the company is a real one.
     stand_in: Option<StandIn>,
 }
@@ -263,6 +267,32 @@ async fn dev_server(
     println!("Temporal UI http://127.0.0.1:{ui_port}");
     nursery.tell(|run| run.temporal_ui = Some(format!("http://127.0.0.1:{ui_port}")))?;
     Ok((port, kept))
+}
+
+/// The company that sends notices: the one asked for, or the stand-in as a process of its own.
+async fn notices_of(
+    flags: &NoticeFlags,
+    api_at: SocketAddr,
+    nursery: &Nursery,
+    children: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<Arc<dyn Company>> {
+    if let Some(company) = notice_company::of(flags)? {
+        return Ok(company);
+    }
+    let port = Port::free(api_at.port().saturating_add(4))?;
+    let at: reqwest::Url = format!("http://127.0.0.1:{}/", port.number).parse()?;
+    let company = notice_company::stand_in(flags, &at)?;
+    let command = vec![
+        nursery.marquee.clone().into(),
+        "fake-notices".into(),
+        "--listen".into(),
+        format!("127.0.0.1:{}", port.number).into(),
+    ];
+    let log = nursery.data_dir.join("logs/notices.log");
+    children.push(nursery.keep(Child { name: "notices", command, log, ports: vec![port] }).await?);
+    println!("Messages   {at}");
+    nursery.tell(|run| run.notices = Some(at.to_string()))?;
+    Ok(company)
 }
 
 fn next_port(port: u16) -> u16 {

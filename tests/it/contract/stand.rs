@@ -2,13 +2,13 @@
 
 use domain::ids::{CancellationId, PaymentAttemptId, ReservationId};
 use domain::payment::{Answer, Authorization, CallBody, GatewayCall, PaymentAttempt};
+use domain::secret::Secret;
 use domain::time::Time;
 use domain::won::Won;
 use domain::words::{AttemptStatus, CallState, Method, Operation};
 use fake_gateway::faults::Faults;
 use gateway::house::House;
 use gateway::portone::PortOne;
-use gateway::secret::Secret;
 use gateway::toss::Toss;
 use gateway::{Gateway, Outcome};
 use reqwest::{Client, Url};

@@ -134,7 +134,7 @@ async fn an_approved_booking_is_voided(f: &Fixture) {
 /// The document equals the row after each step that has an event.
 async fn mypage_is_the_row_after_every_step(f: &Fixture) {
     let name = Some("김영희".to_owned());
-    let contact = Contact { name: name.clone(), phone: None };
+    let contact = Contact { name: name.clone(), ..Contact::default() };
     let row = f.reserve(&NewReservation { contact, ..f.wish(EVENING, 2).await }).await;
     shown(f, &row).await;
     assert_eq!(f.store.contact_name(&row.id).await.expect("it reads"), name);

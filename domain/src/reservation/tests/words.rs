@@ -47,6 +47,11 @@ CancellationRequested \
 PaymentCancellationRequested SeatCancellationRequested TicketCancellationRequested \
 TicketCancelled SeatCancelled PaymentCancelled RefundDelayed ReservationCancelled \
 ReservationExpired ShowCompleted
+Channel ALIMTALK SMS
+NoticeKind RESERVED PAYMENT_PENDING PAYMENT_DEFERRED PAYMENT_DECLINED PAYMENT_APPROVED \
+SEAT_SELECTED TICKETED CANCELLING REFUND_DELAYED CANCELLED EXPIRED COMPLETED
+NoticeState PENDING SENDING SENT DELIVERED FAILED UNKNOWN SKIPPED
+Language ko en
 ";
 
 /// One kind of word, as the macro of `words.rs` makes it.
@@ -73,7 +78,7 @@ where
             assert_eq!((self.parse)(wire), Ok(word));
             assert_eq!(W::try_from(wire.to_owned()), Ok(word));
             assert_eq!(serde_json::from_str::<W>(&json).unwrap(), word);
-            self.refuses(&wire.chars().rev().collect::<String>());
+            self.refuses(&format!(" {wire}"));
             self.refuses(&format!("{wire} "));
             self.refuses(&format!("{wire}S"));
             line = line + " " + wire;
@@ -113,7 +118,7 @@ fn every_word_comes_back_and_none_was_renamed() {
         ReservationStatus StatusReason Capacity AttemptStatus PaymentStatus SeatStatus
         TicketStatus Operation CallState CancellationState Scope Grade SeatKind Audience AgeRating
         MovieStatus AuditoriumKind ShowtimeStatus CancelPolicy Method Role StaffAction Settler
-        Worry Actor EventType
+        Worry Actor EventType Channel NoticeKind NoticeState Language
     };
     assert_eq!(lines.concat(), PINNED);
     let kinds = include_str!("../../words.rs").matches("\nwords!(").count();

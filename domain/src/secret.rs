@@ -1,4 +1,4 @@
-//! Secrets of payment companies: never shown, not even by mistake.
+//! Secrets that other companies gave us: never shown, not even by mistake.
 
 use std::fmt;
 

@@ -1,0 +1,80 @@
+//! What was sent to me, by which channel, and whether it has arrived; and once more, please.
+
+use crate::App;
+use crate::body::At;
+use crate::caller::Caller;
+use crate::paging::Paging;
+use crate::problem::Problem;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use domain::ids::{NoticeId, ReservationId};
+use domain::words::{Channel, NoticeKind, NoticeState};
+use serde::Serialize;
+use store::notices::{Copied, Notice};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/notifications", get(list)).route("/notifications/{id}/copies", post(copy))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NoticeBody {
+    id: NoticeId,
+    reservation_id: ReservationId,
+    /// The place of its event in the reservation's timeline.
+    seq: i64,
+    kind: NoticeKind,
+    channel: Channel,
+    /// 0; more when it was asked for again.
+    copy: i64,
+    state: NoticeState,
+    reason: Option<String>,
+    created_at: At,
+    updated_at: At,
+}
+
+impl From<Notice> for NoticeBody {
+    fn from(notice: Notice) -> Self {
+        Self {
+            id: notice.id,
+            reservation_id: notice.reservation_id,
+            seq: notice.seq,
+            kind: notice.kind,
+            channel: notice.channel,
+            copy: notice.copy,
+            state: notice.state,
+            reason: notice.reason,
+            created_at: At(notice.created_at),
+            updated_at: At(notice.updated_at),
+        }
+    }
+}
+
+async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    page: Paging,
+) -> Result<Response, Problem> {
+    let before = page.after()?;
+    let found = app.store.notices(&caller, before.as_ref(), page.fetch()).await?;
+    Ok(page.answer(found, |notice| notice.id.to_string(), NoticeBody::from))
+}
+
+async fn copy(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(notice): Path<String>,
+) -> Result<Response, Problem> {
+    let none = || Problem::not_found("notification");
+    let id = NoticeId::parse(notice).map_err(|_| none())?;
+    match app.store.copy_notice(&caller, &id).await? {
+        Copied::Done(notice) => {
+            Ok((StatusCode::ACCEPTED, Json(NoticeBody::from(notice))).into_response())
+        }
+        Copied::Refused(refusal) => Err(Problem::refused(refusal, None, app.store.now())),
+        Copied::NotFound => Err(none()),
+    }
+}
