@@ -55,7 +55,7 @@ needs!(
 );
 needs!(
     /// Somebody else's system. 403 to everybody else.
-    Partner
+    Partner(Person)
 );
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -85,7 +85,7 @@ struct ItemBody {
 
 async fn read(
     State(app): State<App>,
-    _: Partner,
+    Partner(_): Partner,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {

@@ -24,6 +24,7 @@ pub mod showtimes;
 pub mod theaters;
 pub mod tickets;
 pub mod timeline;
+pub mod webhooks;
 
 mod body;
 mod bytes;
@@ -38,6 +39,7 @@ mod query;
 mod request;
 mod titles;
 
+use ::events::webhooks::reach::Reach;
 use axum::Router;
 use axum::middleware;
 use gateway::breaker::State;
@@ -63,6 +65,8 @@ pub struct App {
     /// The gateway's ledger for the auditor, where it can be read.
     pub ledger: Option<Ledger>,
     pub company: Arc<callbacks::Company>,
+    /// Which addresses partners may have called.
+    pub reach: Reach,
 }
 
 /// The connection to Temporal, made and watched in the background. Bookings are taken without it.
@@ -92,6 +96,7 @@ pub fn router(app: App) -> Router {
         .merge(mypage::routes())
         .merge(notifications::routes())
         .merge(events::routes())
+        .merge(webhooks::routes())
         .merge(attention::routes())
         .merge(audit_entries::routes())
         .merge(blocked_refunds::routes())

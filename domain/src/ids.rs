@@ -78,6 +78,10 @@ id!(TicketId);
 id!(CancellationId);
 id!(AuditEntryId);
 id!(
+    /// Where a partner wants to be told.
+    EndpointId
+);
+id!(
     /// Reservation, place of the event in its timeline, channel and copy.
     NoticeId
 );

@@ -2,8 +2,9 @@
 //!
 //! Reading order: the words (`words`, `ids`, `won`, `time`), what is sold (`catalogue`, `party`,
 //! `seats`), the reservation and what it owes (`reservation`, `payment`, `cancellation`), the line
-//! before the gateway (`line`), what customers are told (`notice`), and how the rules say no (`refusal`). `person` is who acts,
-//! `audit_entry` what staff did, and `audit` judges what is stored.
+//! before the gateway (`line`), what customers and partners are told (`notice`, `webhook`), and how the
+//! rules say no (`refusal`). `person` is who acts, `audit_entry` what staff did, and `audit` judges
+//! what is stored.
 
 pub mod attention;
 pub mod audit;
@@ -27,5 +28,6 @@ pub mod secret;
 pub mod ticket;
 pub mod time;
 pub mod timeline;
+pub mod webhook;
 pub mod won;
 pub mod words;

@@ -218,6 +218,20 @@ words!(
     }
 );
 
+words!(EndpointState { Enabled = "ENABLED", Disabled = "DISABLED" });
+
+words!(
+    /// Why a partner's endpoint is called no more.
+    DisabledReason {
+        Owner = "OWNER",
+        /// It has answered that it is gone for good.
+        Gone = "GONE",
+        Unreachable = "UNREACHABLE",
+    }
+);
+
+words!(DeliveryState { Pending = "PENDING", Delivered = "DELIVERED", Failed = "FAILED" });
+
 words!(CallState { Sent = "SENT", Known = "KNOWN" });
 
 words!(CancellationState { Running = "RUNNING", Blocked = "BLOCKED", Done = "DONE" });

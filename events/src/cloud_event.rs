@@ -71,7 +71,7 @@ impl From<&Entry> for CloudEvent {
         };
         Self {
             specversion: "1.0",
-            id: format!("{reservation}-{}", event.seq),
+            id: id_of(entry),
             source: "/reservations",
             r#type: type_of(event.kind),
             subject: reservation.clone(),
@@ -103,6 +103,10 @@ impl CloudEvent {
     }
 }
 
+pub(crate) fn id_of(entry: &Entry) -> String {
+    format!("{}-{}", entry.reservation_id, entry.event.seq)
+}
+
 /// `marquee.reservation.ticket-issued.v1`. A change that breaks consumers gets a new version.
 pub fn type_of(kind: EventType) -> String {
     let mut name = String::from("marquee.reservation.");
@@ -115,7 +119,12 @@ pub fn type_of(kind: EventType) -> String {
     name + ".v1"
 }
 
-fn timestamp(at: Time) -> Timestamp {
+/// The event that a type names.
+pub fn kind_of(name: &str) -> Option<EventType> {
+    EventType::EVERY.iter().copied().find(|kind| type_of(*kind) == name)
+}
+
+pub(crate) fn timestamp(at: Time) -> Timestamp {
     Timestamp::from_millisecond(at.as_millis()).unwrap_or(Timestamp::MAX)
 }
 

@@ -6,3 +6,4 @@ pub mod kafka;
 pub mod notices;
 pub mod relay;
 pub mod sink;
+pub mod webhooks;

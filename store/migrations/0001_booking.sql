@@ -312,6 +312,48 @@ create index notice_to_attend on notice (attend_at) where attend_at is not null;
 create index notice_by_reservation on notice (reservation_id, seq);
 create index notice_by_customer on notice (customer_id, created_at, notice_id);
 
+-- Where a partner is told of the feed's events, each endpoint at its own pace.
+create table webhook_endpoint (
+    endpoint_id      text   not null primary key,
+    owner_id         text   not null, -- the partner
+    url              text   not null,
+    event_types      text   not null, -- JSON; an empty list: all
+    secret           text   not null, -- signs what is sent
+    old_secret       text,            -- signs beside it, until …
+    old_secret_until bigint,
+    state            text   not null,
+    disabled_reason  text,
+    position         bigint not null, -- every event up to here has arrived, or is a delivery below
+    failures         bigint not null, -- turns running in which nothing has arrived
+    failing_since    bigint,
+    attend_at        bigint not null, -- it is left alone until then
+    turn             bigint not null, -- the fence: any change ends the turn of who sends meanwhile
+    turn_until       bigint not null, -- who sends is taken for dead after this
+    created_at       bigint not null,
+    updated_at       bigint not null
+);
+create unique index webhook_endpoint_once on webhook_endpoint (owner_id, url);
+
+-- What became of an event at an endpoint.
+create table webhook_delivery (
+    endpoint_id    text   not null,
+    position       bigint not null, -- of the event, in the feed
+    reservation_id text   not null,
+    state          text   not null,
+    tries          bigint not null,
+    attend_at      bigint,          -- when it is tried again; null: never
+    answer         bigint,          -- HTTP status of the last try; null: none came
+    reason         text,            -- why there was none
+    created_at     bigint not null,
+    updated_at     bigint not null,
+    primary key (endpoint_id, position)
+);
+create index webhook_delivery_to_attend on webhook_delivery (endpoint_id, attend_at)
+    where attend_at is not null;
+create index webhook_delivery_waiting on webhook_delivery (endpoint_id, reservation_id, position)
+    where attend_at is not null;
+create index webhook_delivery_by_age on webhook_delivery (updated_at);
+
 -- The one thing mypage reads; written with the timeline, rebuildable from the reservation.
 create table mypage (
     reservation_id text   not null primary key references reservation (reservation_id),

@@ -24,6 +24,15 @@ pub struct Hold {
     pub lease: Duration,
 }
 
+/// Of a timeline `t` and its reservation `r`.
+macro_rules! entry_columns {
+    () => {
+        "t.position, t.reservation_id, t.seq, t.type, t.actor, t.status, t.detail, t.at, \
+         r.customer_id, r.showtime_id, r.movie_title, r.theater_name, r.starts_at"
+    };
+}
+pub(crate) use entry_columns;
+
 impl Store {
     /// Gives the next positions to committed events that have none: all of some reservations, the
     /// ones that have waited longest, each in its own order. Says how many; 0 when there is none, or
@@ -74,19 +83,7 @@ impl Store {
 
     /// The feed in order, from after the position `after`.
     pub async fn feed(&self, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
-        sqlx::query(
-            "select t.position, t.reservation_id, t.seq, t.type, t.actor, t.status, t.detail, t.at, \
-             r.customer_id, r.showtime_id, r.movie_title, r.theater_name, r.starts_at \
-             from timeline t join reservation r on r.reservation_id = t.reservation_id \
-             where t.position > $1 order by t.position limit $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+        read_feed(self.readers(), after, limit).await
     }
 
     /// The position of the newest event; 0 before there is any.
@@ -158,7 +155,27 @@ impl Hold {
     }
 }
 
-fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
+pub(crate) async fn read_feed<'e>(
+    from: impl sqlx::AnyExecutor<'e>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    sqlx::query(concat!(
+        "select ",
+        entry_columns!(),
+        " from timeline t join reservation r on r.reservation_id = t.reservation_id \
+         where t.position > $1 order by t.position limit $2"
+    ))
+    .bind(after)
+    .bind(limit)
+    .fetch_all(from)
+    .await?
+    .iter()
+    .map(entry)
+    .collect()
+}
+
+pub(crate) fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
     Ok(Entry {
         position: int(row, "position")?,
         reservation_id: word(row, "reservation_id")?,

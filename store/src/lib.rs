@@ -23,6 +23,7 @@ pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;
 pub mod check_ins;
+pub mod deliveries;
 pub mod exchanges;
 pub mod feed;
 pub mod gateway_calls;
@@ -39,6 +40,7 @@ pub mod settling;
 pub mod showtime_cancellations;
 pub mod tickets;
 pub mod timeline;
+pub mod webhooks;
 
 use domain::refusal::Refusal;
 use domain::reservation::{Deadlines, Reservation};

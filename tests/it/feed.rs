@@ -1,8 +1,8 @@
 //! The feed over HTTP, as a new team uses it: in pages, waiting, and as a stream.
 
 use crate::app::{App, Customer, SOON, id, shared, text, until};
+use crate::python::examples;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -86,7 +86,7 @@ async fn a_new_team_needs_nothing_of_ours() {
     let (stays, leaves) = (app.somebody(), app.somebody());
     let ticketed = stays.ticketed(2).await;
     leaves.cancel(&leaves.ticketed(1).await).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/marketing/marketing.py");
+    let script = examples().join("marketing/marketing.py");
     let asked = async || {
         let mut python = tokio::process::Command::new("python3");
         let output = python.arg(&script).args(["--once", "--marquee", &app.api]).output().await;

@@ -55,6 +55,7 @@ mod durability;
 mod feed;
 mod notices;
 mod notify;
+mod webhooks;
 
 mod overdue;
 mod planted;

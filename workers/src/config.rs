@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
 use domain::secret::Secret;
 use events::kafka::Kafka;
+use events::webhooks::reach::Reach;
 use gateway::limiter::Limits;
 use reqwest::Url;
 use std::ffi::OsString;
@@ -75,6 +76,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) notices: NoticeFlags,
     #[command(flatten)]
+    pub(crate) webhooks: WebhookFlags,
+    #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     /// Nothing expires for this long after a start or a reconnection to Temporal.
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
@@ -103,6 +106,8 @@ pub(crate) struct Api {
     #[command(flatten)]
     pub(crate) gateway: GatewayFlags,
     #[command(flatten)]
+    pub(crate) webhooks: WebhookFlags,
+    #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
     pub(crate) temporal: TemporalServer,
@@ -129,6 +134,8 @@ pub(crate) struct Worker {
     pub(crate) kafka: KafkaFlags,
     #[command(flatten)]
     pub(crate) notices: NoticeFlags,
+    #[command(flatten)]
+    pub(crate) webhooks: WebhookFlags,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
@@ -305,6 +312,20 @@ impl From<&KafkaFlags> for Option<Kafka> {
         let KafkaFlags { kafka_brokers, kafka_topic, kafka_settings } = flags;
         let (topic, settings) = (kafka_topic.clone(), kafka_settings.clone());
         kafka_brokers.clone().map(|brokers| Kafka { brokers, topic, settings })
+    }
+}
+
+/// Where partners may have webhooks sent.
+#[derive(Args)]
+pub(crate) struct WebhookFlags {
+    /// Webhooks may go into the house and without TLS: for testers.
+    #[arg(long, env = "MARQUEE_WEBHOOKS_ANYWHERE")]
+    webhooks_anywhere: bool,
+}
+
+impl From<&WebhookFlags> for Reach {
+    fn from(flags: &WebhookFlags) -> Self {
+        if flags.webhooks_anywhere { Self::Anywhere } else { Self::Public }
     }
 }
 

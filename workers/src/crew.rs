@@ -11,7 +11,8 @@ use anyhow::anyhow;
 use events::kafka::{Kafka, KafkaSink};
 use events::notices::company::Company;
 use events::notices::{self, NoticeSink};
-use events::{relay, sink};
+use events::webhooks::reach::Reach;
+use events::{relay, sink, webhooks};
 use gateway::breaker::State;
 use gateway::limiter::Limiter;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(crate) struct Hire<'a> {
     pub(crate) kafka: Option<Kafka>,
     /// Who sends notices; likewise.
     pub(crate) notices: Option<Arc<dyn Company>>,
+    /// Which addresses partners may have called; likewise.
+    pub(crate) reach: Reach,
     pub(crate) quit: watch::Receiver<bool>,
 }
 
@@ -52,7 +55,8 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, ticket_slots, kafka, notices, quit } = hire;
+        let Hire { queues, target, world, grace, link, ticket_slots, kafka, notices, reach, quit } =
+            hire;
         let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
         let mut crew = JoinSet::new();
         for &queue in queues {
@@ -87,7 +91,8 @@ impl Crew {
             store.spare_deadlines_until(store.now().plus(grace));
             let (namespace, client) = (target.namespace, link.client.subscribe());
             let kafka = kafka.map(KafkaSink::new).transpose()?;
-            crew.spawn(leave(store.clone(), kafka, notices, quit.clone()));
+            let webhooks = webhooks::Sender::new(store.clone(), reach)?;
+            crew.spawn(leave(store.clone(), kafka, notices, webhooks, quit.clone()));
             let pump = Pump { store, namespace, client, up: link.up, grace };
             crew.spawn(async move {
                 pump.run(quit).await;
@@ -117,6 +122,7 @@ async fn leave(
     store: Store,
     kafka: Option<KafkaSink>,
     company: Option<Arc<dyn Company>>,
+    webhooks: webhooks::Sender,
     quit: watch::Receiver<bool>,
 ) -> &'static str {
     let to_kafka = async {
@@ -132,7 +138,8 @@ async fn leave(
             );
         }
     };
-    tokio::join!(relay::run(store.clone(), quit.clone()), to_kafka, to_customers);
+    let to_partners = webhooks.run(quit.clone());
+    tokio::join!(relay::run(store.clone(), quit.clone()), to_kafka, to_customers, to_partners);
     "the relay"
 }
 

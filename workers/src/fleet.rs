@@ -39,6 +39,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         breaker: None,
         ledger: None,
         company: Arc::new(company(&options.gateway)?),
+        reach: (&options.webhooks).into(),
     };
     let serving = serve(listener, app, quitting);
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -75,6 +76,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         ticket_slots: None,
         kafka: (&options.kafka).into(),
         notices: notice_company::of(&options.notices)?,
+        reach: (&options.webhooks).into(),
         quit: quitting,
     })?;
     println!("Workers    {:?}", options.queues);

@@ -21,6 +21,7 @@ use api::faults::Faults;
 use api::{App, TemporalLink};
 use domain::reservation::Deadlines;
 use events::notices::company::Company;
+use futures::future::join_all;
 use gateway::limiter::{Limiter, Limits};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
@@ -55,6 +56,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         breaker: Some(limiter.state()),
         ledger: gateway.stand_in.as_ref().map(|it| ledger::of_journal(it.journal.clone())),
         company: gateway.company.clone(),
+        reach: (&options.webhooks).into(),
     };
     let serving = serve(listener, app, quitting.clone());
     println!("API        http://{api_at}   (bookings are taken from now on)");
@@ -77,6 +79,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         ticket_slots: Some(tickets),
         kafka: (&options.kafka).into(),
         notices: Some(notices),
+        reach: (&options.webhooks).into(),
         quit: quitting,
     })?;
     let greeting = tokio::spawn(greet(temporal_up));
@@ -95,9 +98,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     })
     .await;
     quit_children.send_replace(true);
-    for child in children {
-        child.await.ok();
-    }
+    join_all(children).await;
     broke.map_or(Ok(()), Err)
 }
 

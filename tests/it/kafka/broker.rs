@@ -1,7 +1,8 @@
 //! A broker of the test's own: Kafka itself, fetched once by Maven (`tools/kafka`).
 
-use super::consumer::{Topic, python};
+use super::consumer::Topic;
 use crate::app::{MARQUEE, free_ports, tools_dir};
+use crate::python::python;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -140,7 +141,7 @@ fn classes() -> String {
     format!("{}/*", folder.display())
 }
 
-pub(super) fn succeed(mut command: Command) {
+pub(crate) fn succeed(mut command: Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");

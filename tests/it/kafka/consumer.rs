@@ -1,12 +1,11 @@
 //! kafka-python, in a virtual environment of its own, as other teams run it.
 
-use super::broker::succeed;
-use crate::app::{SOON, tools_dir};
+use crate::app::SOON;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::sync::mpsc;
@@ -94,23 +93,4 @@ impl Group {
         timeout(SOON, reading).await.expect("they read all");
         self.shares
     }
-}
-
-/// The interpreter of an environment with all that the examples need, made once per machine.
-pub(super) fn python() -> PathBuf {
-    let folder = tools_dir().join("python");
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    let needs = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let needs = needs.join("../examples/policy-handler/requirements.txt");
-    let wanted = std::fs::read_to_string(&needs).expect("the example's own list");
-    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv", "--clear"]).arg(&folder);
-        succeed(make);
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&needs);
-        succeed(install);
-        std::fs::write(complete, wanted).expect("it is writable");
-    }
-    python
 }

@@ -3,10 +3,10 @@
 
 use super::broker::Broker;
 use crate::app::{App, Customer, MARQUEE, SOON, free_ports, id};
+use crate::python::examples;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -45,9 +45,10 @@ pub(super) async fn keeps_its_own_mypage(app: &App, broker: &Broker, customer: &
 }
 
 fn example(broker: &Broker, redis: &Redis) -> Command {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/policy-handler");
     let mut command = Command::new(broker.python());
-    command.arg(folder.join("policy_handler.py")).args(["--kafka", &broker.address()]);
+    command
+        .arg(examples().join("policy-handler/policy_handler.py"))
+        .args(["--kafka", &broker.address()]);
     command.args(["--redis", &format!("redis://127.0.0.1:{}/0", redis.port)]);
     command.kill_on_drop(true);
     command

@@ -52,6 +52,9 @@ NoticeKind RESERVED PAYMENT_PENDING PAYMENT_DEFERRED PAYMENT_DECLINED PAYMENT_AP
 SEAT_SELECTED TICKETED CANCELLING REFUND_DELAYED CANCELLED EXPIRED COMPLETED
 NoticeState PENDING SENDING SENT DELIVERED FAILED UNKNOWN SKIPPED
 Language ko en
+EndpointState ENABLED DISABLED
+DisabledReason OWNER GONE UNREACHABLE
+DeliveryState PENDING DELIVERED FAILED
 ";
 
 /// One kind of word, as the macro of `words.rs` makes it.
@@ -118,7 +121,8 @@ fn every_word_comes_back_and_none_was_renamed() {
         ReservationStatus StatusReason Capacity AttemptStatus PaymentStatus SeatStatus
         TicketStatus Operation CallState CancellationState Scope Grade SeatKind Audience AgeRating
         MovieStatus AuditoriumKind ShowtimeStatus CancelPolicy Method Role StaffAction Settler
-        Worry Actor EventType Channel NoticeKind NoticeState Language
+        Worry Actor EventType Channel NoticeKind NoticeState Language EndpointState DisabledReason
+        DeliveryState
     };
     assert_eq!(lines.concat(), PINNED);
     let kinds = include_str!("../../words.rs").matches("\nwords!(").count();

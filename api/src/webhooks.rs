@@ -1,0 +1,264 @@
+//! Where partners want to be told: their endpoints, the secrets that sign, what became of each event,
+//! and once more from a position on.
+
+use crate::App;
+use crate::body::At;
+use crate::caller::Partner;
+use crate::json::Json;
+use crate::outcome::id;
+use crate::paging::Paging;
+use crate::problem::Problem;
+use crate::query::Query;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use domain::ids::{EndpointId, ReservationId};
+use domain::person::Person;
+use domain::words::{DeliveryState, DisabledReason, EndpointState, EventType};
+use events::cloud_event::{kind_of, type_of};
+use events::webhooks::message::new_secret;
+use serde::{Deserialize, Serialize};
+use store::deliveries::Delivery;
+use store::webhooks::{Endpoint, Kept, Wanted};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/webhook-endpoints", get(list).post(add))
+        .route("/webhook-endpoints/{id}", get(read).put(change).delete(remove))
+        .route("/webhook-endpoints/{id}/secret-rotations", post(rotate))
+        .route("/webhook-endpoints/{id}/replays", post(replay))
+        .route("/webhook-endpoints/{id}/deliveries", get(deliveries))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WantedBody {
+    url: String,
+    /// As events name them; none: all.
+    #[serde(default)]
+    event_types: Vec<String>,
+    #[serde(default = "enabled")]
+    state: EndpointState,
+}
+
+fn enabled() -> EndpointState {
+    EndpointState::Enabled
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointBody {
+    id: EndpointId,
+    url: String,
+    event_types: Vec<String>,
+    state: EndpointState,
+    disabled_reason: Option<DisabledReason>,
+    position: i64,
+    failing_since: Option<At>,
+    created_at: At,
+    updated_at: At,
+}
+
+/// The one answer that shows the secret.
+#[derive(Serialize)]
+struct NewBody {
+    #[serde(flatten)]
+    endpoint: EndpointBody,
+    secret: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretBody {
+    secret: String,
+    old_secret_until: At,
+}
+
+#[derive(Deserialize)]
+struct ReplayBody {
+    after: i64,
+}
+
+#[derive(Deserialize)]
+struct DeliveryQuery {
+    state: Option<DeliveryState>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryBody {
+    position: i64,
+    /// The `webhook-id` that it has.
+    event_id: String,
+    r#type: String,
+    state: DeliveryState,
+    tries: u32,
+    next_try_at: Option<At>,
+    answer: Option<u16>,
+    reason: Option<String>,
+    created_at: At,
+    updated_at: At,
+}
+
+impl From<Endpoint> for EndpointBody {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            url: endpoint.url,
+            event_types: endpoint.event_types.into_iter().map(type_of).collect(),
+            state: endpoint.state,
+            disabled_reason: endpoint.disabled_reason,
+            position: endpoint.position,
+            failing_since: endpoint.failing_since.map(At),
+            created_at: At(endpoint.created_at),
+            updated_at: At(endpoint.updated_at),
+        }
+    }
+}
+
+impl From<Delivery> for DeliveryBody {
+    fn from(delivery: Delivery) -> Self {
+        let event_id = |reservation: &ReservationId| format!("{reservation}-{}", delivery.seq);
+        Self {
+            position: delivery.position,
+            event_id: event_id(&delivery.reservation_id),
+            r#type: type_of(delivery.kind),
+            state: delivery.state,
+            tries: delivery.tries,
+            next_try_at: delivery.attend_at.map(At),
+            answer: delivery.answer,
+            reason: delivery.reason,
+            created_at: At(delivery.created_at),
+            updated_at: At(delivery.updated_at),
+        }
+    }
+}
+
+async fn list(State(app): State<App>, Partner(partner): Partner) -> Result<Response, Problem> {
+    let found = app.store.endpoints(&partner.id).await?;
+    let items: Vec<EndpointBody> = found.into_iter().map(EndpointBody::from).collect();
+    Ok(axum::Json(serde_json::json!({ "items": items })).into_response())
+}
+
+async fn read(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+) -> Result<Response, Problem> {
+    let found = own(&app, &partner, endpoint).await?;
+    Ok(axum::Json(EndpointBody::from(found)).into_response())
+}
+
+async fn add(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Json { value, .. }: Json<WantedBody>,
+) -> Result<Response, Problem> {
+    let wanted = wanted(&app, value)?;
+    let secret = new_secret();
+    let added = kept(app.store.add_endpoint(&partner.id, &wanted, &secret).await?)?;
+    let place = format!("/webhook-endpoints/{}", added.id);
+    let body = NewBody { endpoint: added.into(), secret: secret.reveal().to_owned() };
+    let headers = [(header::LOCATION, place), (header::CACHE_CONTROL, "no-store".to_owned())];
+    Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
+}
+
+async fn change(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+    Json { value, .. }: Json<WantedBody>,
+) -> Result<Response, Problem> {
+    let wanted = wanted(&app, value)?;
+    let endpoint = id(endpoint, "endpoint")?;
+    let changed = kept(app.store.change_endpoint(&partner.id, &endpoint, &wanted).await?)?;
+    Ok(axum::Json(EndpointBody::from(changed)).into_response())
+}
+
+async fn remove(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let endpoint = id(endpoint, "endpoint")?;
+    if app.store.remove_endpoint(&partner.id, &endpoint).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found("endpoint"))
+}
+
+async fn rotate(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+) -> Result<Response, Problem> {
+    let endpoint = id(endpoint, "endpoint")?;
+    let secret = new_secret();
+    let until = app.store.rotate_secret(&partner.id, &endpoint, &secret).await?;
+    let old_secret_until = At(until.ok_or_else(|| Problem::not_found("endpoint"))?);
+    let body = SecretBody { secret: secret.reveal().to_owned(), old_secret_until };
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
+}
+
+async fn replay(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+    Json { value, .. }: Json<ReplayBody>,
+) -> Result<Response, Problem> {
+    let found = own(&app, &partner, endpoint).await?;
+    if !app.store.send_again(&partner.id, &found.id, value.after).await? {
+        let detail = format!("0 to {}: the endpoint has come so far", found.position);
+        return Err(Problem::mistake("/after", detail));
+    }
+    let found = own(&app, &partner, found.id.into()).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(EndpointBody::from(found))).into_response())
+}
+
+async fn deliveries(
+    State(app): State<App>,
+    Partner(partner): Partner,
+    Path(endpoint): Path<String>,
+    Query(query): Query<DeliveryQuery>,
+    page: Paging,
+) -> Result<Response, Problem> {
+    let endpoint = own(&app, &partner, endpoint).await?.id;
+    let before = page
+        .cursor()
+        .map(|cursor| cursor.parse().map_err(|_| Problem::malformed("cursor: not one of ours")));
+    let (store, before) = (&app.store, before.transpose()?);
+    let found = store.deliveries(&partner.id, &endpoint, query.state, before, page.fetch()).await?;
+    Ok(page.answer(found, |delivery| delivery.position.to_string(), DeliveryBody::from))
+}
+
+async fn own(app: &App, partner: &Person, endpoint: String) -> Result<Endpoint, Problem> {
+    let endpoint = id(endpoint, "endpoint")?;
+    let found = app.store.endpoint(&partner.id, &endpoint).await?;
+    found.ok_or_else(|| Problem::not_found("endpoint"))
+}
+
+fn wanted(app: &App, body: WantedBody) -> Result<Wanted, Problem> {
+    let url = app.reach.parse(&body.url);
+    let url = url.ok_or_else(|| Problem::mistake("/url", app.reach.rule()))?.to_string();
+    let mut event_types: Vec<EventType> = Vec::new();
+    for (place, name) in body.event_types.iter().enumerate() {
+        let unknown = || Problem::mistake(&format!("/eventTypes/{place}"), "no type of event");
+        event_types.push(kind_of(name).ok_or_else(unknown)?);
+    }
+    event_types.sort_unstable();
+    event_types.dedup();
+    Ok(Wanted { url, event_types, state: body.state })
+}
+
+fn kept(kept: Kept) -> Result<Endpoint, Problem> {
+    let conflict = |code, detail| Err(Problem::new(StatusCode::CONFLICT, code, detail));
+    match kept {
+        Kept::Done(endpoint) => Ok(endpoint),
+        Kept::Taken => conflict("endpoint-exists", "you have an endpoint at this address"),
+        Kept::TooMany => conflict("limit-exceeded", "you have as many endpoints as there may be"),
+        Kept::NotFound => Err(Problem::not_found("endpoint")),
+    }
+}

@@ -1,0 +1,176 @@
+//! Webhooks: the feed's events at partners' endpoints, as Standard Webhooks
+//! (<https://www.standardwebhooks.com>). Each endpoint follows the feed at its own pace; one that is
+//! slow or dead costs the others nothing.
+
+pub mod message;
+pub mod reach;
+
+use domain::ids::{EndpointId, ReservationId};
+use domain::time::Time;
+use domain::webhook::ANSWER_WITHIN;
+use futures::future::join_all;
+use message::Message;
+use reach::Reach;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::deliveries::{Arrival, Turn};
+use store::{Store, StoreError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// Endpoints that fell due without a word are found this late at most.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Endpoints that are sent to at the same time.
+const ENDPOINTS_AT_ONCE: usize = 32;
+/// In a turn nothing more is sent after this; with the last answer it stays below `TURN_WITHIN`.
+const TURN_FOR: Duration = Duration::from_secs(30);
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// The log is cleared this often.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Sends the feed to the endpoints.
+pub struct Sender {
+    store: Store,
+    client: Client,
+    reach: Reach,
+}
+
+impl Sender {
+    pub fn new(store: Store, reach: Reach) -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .connect_timeout(CONNECT_WITHIN)
+            // Whoever answers elsewhere, or asks a proxy, is not whom the partner named.
+            .redirect(Policy::none())
+            .no_proxy()
+            .dns_resolver(reach)
+            .user_agent(concat!("Marquee/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { store, client, reach })
+    }
+
+    /// Sends until it is told to quit. Any number may run.
+    pub async fn run(self, mut quit: watch::Receiver<bool>) {
+        let mut fed = self.store.changes().fed();
+        let mut turns: JoinSet<()> = JoinSet::new();
+        let mut forget_at = Instant::now();
+        loop {
+            fed.mark_unchanged();
+            self.start_turns(&mut turns).await;
+            if Instant::now() >= forget_at {
+                forget_at = Instant::now() + FORGET_EVERY;
+                if let Err(error) = self.store.forget_deliveries().await {
+                    tracing::warn!(?error, "old deliveries are kept");
+                }
+            }
+            tokio::select! {
+                _ = fed.changed() => {}
+                _ = turns.join_next(), if !turns.is_empty() => {}
+                () = sleep(LOOK_EVERY) => {}
+                _ = quit.changed() => break,
+            }
+        }
+        // What is under way ends; the rest is found by whoever comes next.
+        while turns.join_next().await.is_some() {}
+    }
+
+    async fn start_turns(&self, turns: &mut JoinSet<()>) {
+        let free = ENDPOINTS_AT_ONCE.saturating_sub(turns.len());
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        match self.store.take_turns(limit).await {
+            Ok(taken) => {
+                for turn in taken {
+                    let (store, reach) = (self.store.clone(), self.reach);
+                    let client = self.client.clone();
+                    turns.spawn(async move {
+                        let arrivals = send(&client, reach, &turn, store.now()).await;
+                        if let Err(error) = store.end_turn(&turn, &arrivals).await {
+                            // They are sent again.
+                            tracing::warn!(?error, endpoint.id = %turn.endpoint_id, "a turn is lost");
+                        }
+                    });
+                }
+            }
+            Err(error) => tracing::warn!(?error, "webhooks wait"),
+        }
+    }
+}
+
+/// Takes one turn at each endpoint that has something to be told; says how many.
+pub async fn take_turns(sender: &Sender) -> Result<usize, StoreError> {
+    let mut turns = JoinSet::new();
+    sender.start_turns(&mut turns).await;
+    let count = turns.len();
+    while turns.join_next().await.is_some() {}
+    Ok(count)
+}
+
+/// The events of different reservations go at the same time, those of one after another.
+async fn send(client: &Client, reach: Reach, turn: &Turn, now: Time) -> Vec<Arrival> {
+    let until = Instant::now() + TURN_FOR;
+    let mut of_each: BTreeMap<&ReservationId, Vec<usize>> = BTreeMap::new();
+    for (place, sent) in turn.events.iter().enumerate() {
+        of_each.entry(&sent.entry.reservation_id).or_default().push(place);
+    }
+    let sending = of_each.into_values().map(async |places| {
+        let mut arrivals = Vec::new();
+        let mut goes_on = true;
+        for place in places {
+            let sent = &turn.events[place];
+            let arrival = if goes_on && !sent.behind && Instant::now() < until {
+                deliver(client, reach, turn, &Message::of(&sent.entry), now).await
+            } else {
+                Arrival::Waits
+            };
+            goes_on = matches!(arrival, Arrival::Arrived { .. });
+            arrivals.push((place, arrival));
+        }
+        arrivals
+    });
+    let mut arrivals: Vec<_> = join_all(sending).await.into_iter().flatten().collect();
+    arrivals.sort_by_key(|(place, _)| *place);
+    arrivals.into_iter().map(|(_, arrival)| arrival).collect()
+}
+
+async fn deliver(
+    client: &Client,
+    reach: Reach,
+    turn: &Turn,
+    message: &Message,
+    now: Time,
+) -> Arrival {
+    let Some(url) = reach.parse(&turn.url) else { return failed(None, "NOT_ALLOWED") };
+    let mut request = client.post(url).header(CONTENT_TYPE, "application/json");
+    for (name, value) in message.signed(&turn.secrets, now) {
+        request = request.header(name, value);
+    }
+    match request.body(message.body.clone()).send().await {
+        Ok(response) => answered(turn.endpoint_id.clone(), &response),
+        Err(error) if error.is_timeout() => failed(None, "NO_ANSWER"),
+        Err(error) if error.is_connect() => failed(None, "UNREACHABLE"),
+        Err(_) => failed(None, "BROKEN_OFF"),
+    }
+}
+
+fn answered(endpoint: EndpointId, response: &Response) -> Arrival {
+    let status = response.status();
+    if status.is_success() {
+        return Arrival::Arrived { answer: status.as_u16() };
+    }
+    if status == StatusCode::GONE {
+        tracing::info!(endpoint.id = %endpoint, "an endpoint is gone");
+        return Arrival::Gone;
+    }
+    let after = response.headers().get(RETRY_AFTER);
+    let secs = after.and_then(|secs| secs.to_str().ok()?.parse().ok());
+    let pause = secs.map(Duration::from_secs);
+    Arrival::Failed { answer: Some(status.as_u16()), why: "REFUSED", pause }
+}
+
+fn failed(answer: Option<u16>, why: &'static str) -> Arrival {
+    Arrival::Failed { answer, why, pause: None }
+}

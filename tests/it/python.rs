@@ -1,0 +1,37 @@
+//! Python as other teams run it: in a virtual environment with all that the examples need.
+
+use crate::app::tools_dir;
+use crate::kafka::succeed;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const EXAMPLES: [&str; 2] = ["policy-handler", "webhooks"];
+
+/// Where the examples are.
+pub(crate) fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// The interpreter, whose environment is made once per machine.
+pub(crate) fn python() -> PathBuf {
+    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = MAKING.lock().expect("nobody failed");
+    let folder = tools_dir().join("python");
+    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
+    let needs = EXAMPLES.map(|example| examples().join(example).join("requirements.txt"));
+    let wanted = needs.each_ref().map(|list| std::fs::read_to_string(list).expect("its own list"));
+    let wanted = wanted.concat();
+    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv", "--clear"]).arg(&folder);
+        succeed(make);
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet"]);
+        for list in &needs {
+            install.arg("--requirement").arg(list);
+        }
+        succeed(install);
+        std::fs::write(complete, wanted).expect("it is writable");
+    }
+    python
+}
