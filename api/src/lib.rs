@@ -7,6 +7,7 @@ pub mod blocked_refunds;
 pub mod callbacks;
 pub mod cancellations;
 pub mod check_ins;
+pub mod erasures;
 pub mod events;
 pub mod faults;
 pub mod gateway_calls;
@@ -101,6 +102,7 @@ pub fn router(app: App) -> Router {
         .merge(audit_entries::routes())
         .merge(blocked_refunds::routes())
         .merge(gateway_calls::routes())
+        .merge(erasures::routes())
         .merge(health::routes())
         .merge(faults::routes())
         .merge(invariants::routes())

@@ -344,6 +344,8 @@ words!(
         RefundToAccount = "REFUND_TO_ACCOUNT",
         /// A refund that was refused was paid outside of the gateway.
         ReturnOutside = "RETURN_OUTSIDE",
+        /// Names, phones and accounts.
+        EraseCustomer = "ERASE_CUSTOMER",
     }
 );
 

@@ -24,6 +24,7 @@ pub mod capacity;
 pub mod catalogue;
 pub mod check_ins;
 pub mod deliveries;
+pub mod erasures;
 pub mod exchanges;
 pub mod feed;
 pub mod gateway_calls;

@@ -23,6 +23,7 @@ mod notices;
 mod outage;
 mod parting;
 mod paying;
+mod personal;
 mod postgres;
 mod python;
 mod replay;

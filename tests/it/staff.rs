@@ -14,6 +14,7 @@ async fn each_admin_route_lets_in_its_roles_and_nobody_else() {
         ("GET", "/admin/audit", staff),
         ("GET", "/admin/attention", staff),
         ("POST", "/admin/gateway-calls/none/settlement", staff),
+        ("POST", "/admin/customers/none/erasure", staff),
         ("POST", "/admin/reservations/none/nudge", staff),
         ("POST", "/admin/cancellations/none/refund-account", staff),
         ("POST", "/admin/cancellations/none/outside-refund", staff),
@@ -238,7 +239,7 @@ async fn only_an_admin_settles_a_call_before_its_time() {
 }
 
 /// A booking whose refund the gateway has refused for good, and its cancellation.
-async fn blocked(customer: &Customer) -> (Value, String) {
+pub(crate) async fn blocked(customer: &Customer) -> (Value, String) {
     let ticketed = customer.ticketed(1).await;
     let refused = json!({"fault": "DECLINE", "operation": "REFUND", "for": {"calls": 1}});
     customer.fault(&ticketed, refused).await;

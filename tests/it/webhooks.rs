@@ -57,13 +57,13 @@ impl Receiver {
 
 /// An endpoint that answers as it is told, and keeps what came.
 #[derive(Clone, Default)]
-struct Fickle {
+pub(crate) struct Fickle {
     status: Arc<Mutex<StatusCode>>,
     came: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Fickle {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let fickle = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
@@ -81,6 +81,15 @@ impl Fickle {
 
     fn answers(&self, status: u16) {
         *self.status.lock().expect("nobody failed") = StatusCode::from_u16(status).expect("one");
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.came.lock().expect("nobody failed").len()
+    }
+
+    /// Everything that came, in one text.
+    pub(crate) fn all(&self) -> String {
+        format!("{:?}", self.came.lock().expect("nobody failed"))
     }
 
     /// The places of a reservation's events, as they came.
@@ -188,11 +197,10 @@ async fn what_an_endpoint_did_not_take_comes_again_in_order() {
     until("the rest", async || fickle.places(&second).ends_with(&all)).await;
 
     // Once more from the start, and by then no more.
-    let before = fickle.came.lock().expect("nobody failed").len();
+    let before = fickle.count();
     let replayed = partner.post(&format!("{path}/replays"), json!({"after": 0})).await.expect(202);
     assert_eq!(replayed["position"], 0);
-    until("all again", async || fickle.came.lock().expect("nobody failed").len() == before + 12)
-        .await;
+    until("all again", async || fickle.count() == before + 12).await;
     partner.send(partner.request("DELETE", &path)).await.expect(204);
     partner.get(&path).await.expect(404);
     let third = customer.ticketed(1).await;
