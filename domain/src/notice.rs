@@ -41,24 +41,23 @@ pub fn by_day(now: Time) -> Time {
 }
 
 /// How long after the failed try `tries` (from 1 on) the next one comes; nothing: it has failed.
-/// AlimTalk gives way to SMS within a minute, which goes on for an hour, since nothing comes after.
+/// AlimTalk gives way to SMS within a minute, which goes on for an hour: nothing comes after it.
 pub fn try_again_after(channel: Channel, tries: u32) -> Option<Duration> {
-    let secs: &[u64] = match channel {
-        Channel::AlimTalk => &[2, 8, 30],
-        Channel::Sms => &[2, 8, 30, 120, 600, 1_200, 1_800],
+    let secs = match (channel, tries) {
+        (_, 1) => 2,
+        (_, 2) => 8,
+        (_, 3) => 30,
+        (Channel::Sms, 4..=32) => 120,
+        _ => return None,
     };
-    nth(secs, tries)
+    Some(Duration::from_secs(secs))
 }
 
 /// How long after asking in vain for the `asked`th time whether it has arrived it is asked again;
 /// nothing: it stays as sent.
 pub fn ask_again_after(asked: u32) -> Option<Duration> {
-    nth(&[3, 10, 60, 600, 3_600], asked + 1)
-}
-
-fn nth(secs: &[u64], n: u32) -> Option<Duration> {
-    let place = usize::try_from(n).ok()?.checked_sub(1)?;
-    secs.get(place).copied().map(Duration::from_secs)
+    let secs = [3, 10, 60, 600, 3_600];
+    secs.get(usize::try_from(asked).ok()?).copied().map(Duration::from_secs)
 }
 
 /// The digits of a Korean mobile number as both companies want them, `01012345678`; nothing when it
@@ -108,7 +107,8 @@ mod tests {
     fn tries_end() {
         assert_eq!(try_again_after(Channel::AlimTalk, 1), Some(Duration::from_secs(2)));
         assert_eq!(try_again_after(Channel::AlimTalk, 4), None);
-        assert_eq!(try_again_after(Channel::Sms, 8), None);
+        assert_eq!(try_again_after(Channel::Sms, 32), Some(Duration::from_secs(120)));
+        assert_eq!(try_again_after(Channel::Sms, 33), None);
         assert_eq!(ask_again_after(0), Some(Duration::from_secs(3)));
         assert_eq!(ask_again_after(5), None);
     }

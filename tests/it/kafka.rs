@@ -6,7 +6,6 @@ mod policy_handler;
 
 use crate::app::{App, Customer, SOON, id, text, together, until};
 use broker::Broker;
-pub(crate) use broker::succeed;
 use consumer::{Record, Topic, different};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
 //! Python as other teams run it: in a virtual environment with all that the examples need.
 
 use crate::app::tools_dir;
-use crate::kafka::succeed;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,14 +23,19 @@ pub(crate) fn python() -> PathBuf {
     if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
         let mut make = Command::new("python3");
         make.args(["-m", "venv", "--clear"]).arg(&folder);
-        succeed(make);
+        run(make);
         let mut install = Command::new(&python);
         install.args(["-m", "pip", "install", "--quiet"]);
         for list in &needs {
             install.arg("--requirement").arg(list);
         }
-        succeed(install);
+        run(install);
         std::fs::write(complete, wanted).expect("it is writable");
     }
     python
+}
+
+fn run(mut command: Command) {
+    let output = command.output().expect("python3 is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

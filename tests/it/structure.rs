@@ -33,10 +33,11 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ("fake-gateway", &[], "another company's server shares no code with us"),
     ("fake-notices", &[], "another company's server shares no code with us"),
     ("chaos", &[], "it breaks and audits from outside, as anybody could"),
+    ("kafka-broker", &[], "somebody else's server, started"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "bench",
-        &["domain", "store", "workers", "workflows"],
+        &["domain", "kafka-broker", "store", "workers", "workflows"],
         "drives `marquee` from outside, and measures its limits with its own options",
     ),
     (
@@ -50,10 +51,11 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
             "fake-gateway",
             "fake-notices",
             "gateway",
+            "kafka-broker",
             "store",
             "workflows",
         ],
-        "the wiring; chaos for its tests",
+        "the wiring; chaos and a broker for its tests",
     ),
 ];
 

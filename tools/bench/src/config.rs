@@ -70,6 +70,8 @@ pub(crate) enum Command {
     HotShow(HotShow),
     /// The report's own measurement with the real `siege`, and every booking followed to its end.
     ReportSiege(ReportSiege),
+    /// How late others hear of events, what an outage of theirs costs, how fast a backlog is sent.
+    Leave(Leave),
     /// All of these, one after the other.
     All,
 }
@@ -153,6 +155,22 @@ pub(crate) struct HotShow {
     /// The generator's connections.
     #[arg(long, default_value_t = 256)]
     pub(crate) connections: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Leave {
+    /// Bookings per second.
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) rate: f64,
+    /// The delays are measured for this long.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) secs: u64,
+    /// Kafka, the message company and an endpoint are away for this long; 0: never.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) outage_secs: u64,
+    /// Events that wait for the broker; 0: not measured.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) backlog: usize,
 }
 
 #[derive(Args)]

@@ -4,10 +4,12 @@
 mod accept;
 mod book;
 mod config;
+mod ears;
 mod full_server;
 mod guarded;
 mod hot_show;
 mod http;
+mod leave;
 mod limits;
 mod load;
 mod machine;
@@ -94,6 +96,7 @@ async fn measure(place: &Place, command: &Command) -> anyhow::Result<Vec<Table>>
         Command::Accept(accept) => accept::run(place, accept).await,
         Command::Book(book) => book::run(place, book).await,
         Command::HotShow(hot) => hot_show::run(place, hot).await,
+        Command::Leave(asked) => leave::run(place, asked).await,
         Command::ReportSiege(asked) => report_siege::run(place, asked).await,
         Command::All => unreachable!("it is the list of the others"),
     }

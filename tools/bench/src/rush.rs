@@ -43,6 +43,17 @@ pub(crate) fn reserve_body(show: &Show, adults: usize) -> Bytes {
     Bytes::from(body.to_string())
 }
 
+/// The same for one adult of the number `n`, with a phone, and carried through by a plan.
+pub(crate) fn plan_body(show: &Show, n: usize) -> Bytes {
+    let body = json!({
+        "showtimeId": show.id, "grade": "STANDARD",
+        "admissions": [{"type": "ADULT", "count": 1}],
+        "contact": {"name": "홍길동", "phone": format!("010{n:08}")},
+        "plan": {"method": "CARD", "seats": "best"},
+    });
+    Bytes::from(body.to_string())
+}
+
 /// The report's call: a movie by its name, carried through by a plan.
 pub(crate) fn report_body() -> Bytes {
     let body = json!({

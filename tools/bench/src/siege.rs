@@ -4,6 +4,7 @@ use crate::http::Http;
 use crate::rush::report_body;
 use crate::statistics::arrivals;
 use anyhow::Context;
+use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,15 +60,26 @@ type Waiting = BTreeMap<String, HashMap<String, oneshot::Sender<News>>>;
 
 pub(crate) struct Siege {
     http: Http,
+    /// The call of the `n`th customer.
+    call: Box<dyn Fn(usize) -> Bytes + Send + Sync>,
     waiting: Mutex<Waiting>,
     begun: AtomicUsize,
     finished: AtomicUsize,
 }
 
 impl Siege {
+    /// By the report's call.
     pub(crate) fn new(api: &str) -> Arc<Self> {
+        Self::with_calls(api, |_| report_body())
+    }
+
+    pub(crate) fn with_calls(
+        api: &str,
+        call: impl Fn(usize) -> Bytes + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             http: Http::new(api, CONNECTIONS),
+            call: Box::new(call),
             waiting: Mutex::default(),
             begun: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
@@ -120,9 +132,10 @@ impl Siege {
         let began = Instant::now();
         let mut coming = JoinSet::new();
         let all = async {
-            for (n, arrival) in arrivals(per_sec, during, 1).into_iter().enumerate() {
+            for arrival in arrivals(per_sec, during, 1) {
                 tokio::time::sleep_until((began + arrival).into()).await;
                 let siege = self.clone();
+                let n = self.begun.fetch_add(1, Ordering::Relaxed);
                 coming.spawn(async move { siege.follow(n, within).await });
             }
             coming.join_all().await
@@ -148,11 +161,12 @@ impl Siege {
         Ok(Booked { id: ended.id, sent: ended.sent, ticketed: ended.at })
     }
 
-    /// Sends the report's call and waits for its end. None: it was not accepted.
+    /// Sends the call and waits for its end. None: it was not accepted.
     async fn follow(&self, n: usize, within: Duration) -> anyhow::Result<Option<Ended>> {
         let customer = format!("bench-{}", n / BOOKINGS_PER_CUSTOMER);
         let (sent, clock) = (now(), Instant::now());
-        let request = self.http.request(Method::POST, "/reservations", &customer, report_body())?;
+        let request =
+            self.http.request(Method::POST, "/reservations", &customer, (self.call)(n))?;
         let Ok(answer) = self.http.send(request).await else { return Ok(None) };
         let answered = clock.elapsed();
         let Ok(reservation) = answer.expect(StatusCode::CREATED) else { return Ok(None) };

@@ -58,7 +58,8 @@ impl System {
         Ok(system)
     }
 
-    async fn prepare(place: &Place, name: &str) -> anyhow::Result<Self> {
+    /// A folder, and the server below Marquee; nothing of Marquee yet.
+    pub(crate) async fn prepare(place: &Place, name: &str) -> anyhow::Result<Self> {
         let marquee = marquee(place)?;
         let data_dir = place.data_dir.join(name);
         if data_dir.exists() {
@@ -86,7 +87,7 @@ impl System {
     }
 
     /// Starts `up` and waits until it has told where everything is.
-    async fn launch(&mut self, flags: &[&str]) -> anyhow::Result<()> {
+    pub(crate) async fn launch(&mut self, flags: &[&str]) -> anyhow::Result<()> {
         let listen = format!("127.0.0.1:{}", free_ports()?);
         let data_dir = self.data_dir.display().to_string();
         let marquee = self.marquee.display().to_string();
@@ -98,6 +99,8 @@ impl System {
         }
         command.extend(flags);
         let log = self.data_dir.join("up.log");
+        // One that ran here before has left its own.
+        std::fs::remove_file(self.data_dir.join("run.json")).ok();
         let mut up = Guarded::start(&self.marquee, command, &log, &[])?;
         let began = Instant::now();
         let run = loop {
@@ -111,6 +114,7 @@ impl System {
         };
         let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
         (self.api, self.gateway, self.temporal) = (text("api"), text("gateway"), text("temporal"));
+        self.processes.clear();
         let pids = run["pids"].as_object().context("run.json has no pids")?;
         for (name, pid) in pids {
             let pid = u32::try_from(pid.as_u64().context("a pid is a number")?)?;
@@ -121,7 +125,7 @@ impl System {
         Ok(())
     }
 
-    async fn until_ready(&self) -> anyhow::Result<()> {
+    pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
         let http = Http::new(&self.api, 1);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(120) {
@@ -153,6 +157,12 @@ impl System {
         let answer = http.send(http.request(Method::PUT, "/faults", "bench", body)?).await?;
         answer.expect(StatusCode::OK).context("the gateway's script")?;
         Ok(())
+    }
+
+    /// The root of the stand-in for a message company.
+    pub(crate) fn notices(&self) -> anyhow::Result<String> {
+        let run = self.run_file().context("it runs")?;
+        Ok(run["notices"].as_str().context("an address")?.to_owned())
     }
 
     fn run_file(&self) -> Option<Value> {
