@@ -23,6 +23,8 @@ pub const TURN_WITHIN: Duration = Duration::from_secs(60);
 const READ: i64 = 64;
 /// Deliveries that failed before and are tried again in one turn.
 const RETRIED: i64 = 16;
+/// An endpoint at which nothing has arrived for so long has been away.
+const AWAY_AFTER: Duration = Duration::from_secs(10);
 /// Rows of the log that are forgotten at a time.
 const FORGOTTEN: i64 = 500;
 
@@ -94,6 +96,13 @@ macro_rules! first_of_reservation {
          and b.reservation_id = d.reservation_id and b.position < d.position \
          and b.attend_at is not null)"
     };
+}
+
+impl Turn {
+    /// It is more than one event that was not taken: nothing has arrived for a while.
+    fn was_away(&self, now: Time) -> bool {
+        self.failing_since.is_some_and(|since| now.since(since) >= AWAY_AFTER)
+    }
 }
 
 impl Store {
@@ -184,6 +193,9 @@ impl Store {
         if ours.rows_affected() == 0 {
             return left(tx, false).await;
         }
+        if standing.failing_since.is_none() && turn.was_away(now) {
+            all_due(&mut tx, &turn.endpoint_id, now).await?;
+        }
         for (sent, arrival) in turn.events.iter().zip(arrivals) {
             write(&mut tx, &turn.endpoint_id, sent, arrival, now).await?;
         }
@@ -240,6 +252,18 @@ impl Store {
         tx.commit().await?;
         Ok(forgotten.rows_affected())
     }
+}
+
+/// What was tried in vain while the endpoint was away has waited long enough.
+async fn all_due(tx: &mut Tx, endpoint: &EndpointId, now: Time) -> Result<(), StoreError> {
+    sqlx::query(
+        "update webhook_delivery set attend_at = $2 where endpoint_id = $1 and attend_at > $2",
+    )
+    .bind(endpoint.as_str())
+    .bind(now.as_millis())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// How an endpoint stands after a turn.

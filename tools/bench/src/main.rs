@@ -37,7 +37,7 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     let config = Config::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("warn"))
+        .with_env_filter(EnvFilter::new("warn,rdkafka=off,librdkafka=off"))
         .with_writer(std::io::stderr)
         .init();
     match run(&config).await {
