@@ -15,12 +15,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Kafka's client says the same many times a second while a broker is away; we say that events wait.
+const LOG: &str = "marquee=info,api=info,rdkafka=off,librdkafka=off,warn";
+
 /// Movie-ticket booking that never loses a booking.
 #[derive(Parser)]
 #[command(name = "marquee", version)]
 pub(crate) struct Config {
     /// What is logged to standard error, for example `info` or `marquee=debug,warn`.
-    #[arg(long, env = "MARQUEE_LOG", default_value = "marquee=info,api=info,warn", global = true)]
+    #[arg(long, env = "MARQUEE_LOG", default_value = LOG, global = true)]
     pub(crate) log: String,
     #[command(subcommand)]
     pub(crate) command: Command,
