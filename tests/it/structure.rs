@@ -32,12 +32,13 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
     ("fake-notices", &[], "another company's server shares no code with us"),
-    ("chaos", &[], "it breaks and audits from outside, as anybody could"),
+    ("ears", &[], "those who hear are others"),
+    ("chaos", &["ears", "kafka-broker"], "it breaks and audits from outside, as anybody could"),
     ("kafka-broker", &[], "somebody else's server, started"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "bench",
-        &["domain", "kafka-broker", "store", "workers", "workflows"],
+        &["domain", "ears", "kafka-broker", "store", "workers", "workflows"],
         "drives `marquee` from outside, and measures its limits with its own options",
     ),
     (

@@ -2,7 +2,6 @@
 //! when nobody takes anything.
 
 use crate::config::{Leave, Place};
-use crate::ears::{Ear, Endpoint, Messages, on_kafka, on_stream};
 use crate::guarded::free_ports;
 use crate::http::Http;
 use crate::report::Table;
@@ -11,6 +10,9 @@ use crate::siege::{Came, Siege};
 use crate::statistics::Latencies;
 use crate::system::System;
 use anyhow::{Context, ensure};
+use ears::endpoint::{Endpoint, Mood};
+use ears::messages::Messages;
+use ears::{Ear, kafka, stream};
 use hyper::{Method, StatusCode};
 use kafka_broker::Broker;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -72,7 +74,7 @@ impl Listeners {
             true => self.broker.kill()?,
             false => self.broker.start().await?,
         }
-        self.endpoint.set_away(away);
+        self.endpoint.set(if away { Mood::Refuses } else { Mood::Takes });
         self.messages.set_away(away).await
     }
 
@@ -115,14 +117,15 @@ async fn listeners(place: &Place, leave: &Leave) -> anyhow::Result<Vec<Table>> {
     let siege = Siege::with_calls(&system.api, move |n| plan_body(&shows[n % shows.len()], n));
     let messages = Messages::new(system.notices()?)?;
     let mut all = Listeners {
-        kafka: on_kafka(&brokers)?,
-        stream: on_stream(&system.api).await?,
-        endpoint: Endpoint::start(&system.api).await?,
+        kafka: kafka::listen(&brokers)?,
+        stream: stream::listen(&system.api).await?,
+        endpoint: Endpoint::start().await?,
         broker,
         messages,
         siege,
         booked: 0,
     };
+    all.endpoint.named_at(&system.api).await?;
     // Caches are warm, the topic is made and the consumer's group has met.
     all.book(leave.rate, 10).await?;
     all.drained().await?;
@@ -135,7 +138,7 @@ async fn listeners(place: &Place, leave: &Leave) -> anyhow::Result<Vec<Table>> {
         tables.push(outage(&mut all, leave).await?);
     }
     for (name, ear) in all.ears() {
-        ear.expect_order().context(name)?;
+        in_order(ear).context(name)?;
     }
     Ok(tables)
 }
@@ -146,7 +149,7 @@ fn delays(all: &Listeners, leave: &Leave, skip: usize) -> Table {
     table.setting("bookings per second", leave.rate);
     table.setting("seconds", leave.secs);
     for (name, ear) in all.ears() {
-        let late = ear.late(skip);
+        let late = Latencies::new(ear.late(skip));
         table.row([vec![name.to_owned(), late.count().to_string()], millis(&late)].concat());
     }
     table.note("Counted from the time that the event bears, which is set before its commit.");
@@ -210,16 +213,16 @@ async fn backlog(place: &Place, count: usize) -> anyhow::Result<Table> {
     broker.start().await?;
     let brokers = broker.address();
     let bare = produce(&brokers, count).await?;
-    let kafka = on_kafka(&brokers)?;
+    let topic = kafka::listen(&brokers)?;
     system.launch(&["--kafka-brokers", &brokers]).await?;
     let began = Instant::now();
-    while kafka.count() < count {
-        ensure!(began.elapsed() < DRAINED_WITHIN, "{} of {count} came", kafka.count());
+    while topic.count() < count {
+        ensure!(began.elapsed() < DRAINED_WITHIN, "{} of {count} came", topic.count());
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    kafka.expect_order()?;
+    in_order(&topic)?;
     let mut table = Table::new("A backlog is sent to Kafka", &["what", "events", "s", "per s"]);
-    for (name, took) in [("a bare producer", bare), ("the sink", kafka.took())] {
+    for (name, took) in [("a bare producer", bare), ("the sink", topic.took())] {
         let secs = took.as_secs_f64();
         let rate = format!("{:.0}", count as f64 / secs);
         table.row([name.to_owned(), count.to_string(), format!("{secs:.1}"), rate]);
@@ -278,6 +281,12 @@ async fn make_topic(brokers: &str, name: &str) -> anyhow::Result<()> {
     for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
         made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
     }
+    Ok(())
+}
+
+fn in_order(ear: &Ear) -> anyhow::Result<()> {
+    let wrong = ear.out_of_order();
+    ensure!(wrong.is_empty(), "out of order: {wrong:?}");
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 mod accept;
 mod book;
 mod config;
-mod ears;
 mod full_server;
 mod guarded;
 mod hot_show;

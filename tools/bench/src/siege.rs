@@ -4,6 +4,7 @@ use crate::http::Http;
 use crate::rush::report_body;
 use crate::statistics::arrivals;
 use anyhow::Context;
+use ears::now;
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use std::collections::{BTreeMap, HashMap};
@@ -216,10 +217,4 @@ impl Siege {
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Since 1970.
-pub(crate) fn now() -> Duration {
-    let micros = jiff::Timestamp::now().as_microsecond();
-    Duration::from_micros(u64::try_from(micros).expect("it is later than 1970"))
 }

@@ -72,6 +72,15 @@ kinds!(
     CapturesRefused = "captures-refused" on Anywhere,
     RefundsRefused = "refunds-refused" on Anywhere,
     TicketsDown = "tickets-down" on Embedded,
+    BrokerKilled = "kafka-killed" on Anywhere,
+    BrokerDown = "kafka-down" on Anywhere,
+    BrokerPaused = "kafka-paused" on Anywhere,
+    EndpointRefuses = "endpoint-refuses" on Anywhere,
+    /// It takes each event, and does not say so in time.
+    EndpointHangs = "endpoint-hangs" on Anywhere,
+    MessagesDown = "messages-down" on Embedded,
+    /// The message company takes each message, and its answer is lost.
+    MessagesUnanswered = "messages-unanswered" on Embedded,
     /// Each command is sent three times at once under one key.
     CommandsTripled = "commands-tripled" on Anywhere,
     /// The customer's connection is cut after the command was sent.

@@ -14,6 +14,7 @@ mod booking;
 mod customer;
 mod guarded;
 mod judge;
+mod listeners;
 mod postgres;
 mod runs;
 mod script;

@@ -27,6 +27,8 @@ pub const QUIET_WITHIN: Duration = Duration::from_secs(60);
 const SHOWTIMES: usize = 3;
 /// Customers come first, faults after them.
 const CALM_SECS: f64 = 2.0;
+/// A message that was refused is tried again within this time.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// What is asked after all has healed is answered at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -230,6 +232,8 @@ impl Audit<'_> {
         }
         violations.extend(self.miscounted(bookings).await?);
         violations.extend(self.checked(bookings).await?);
+        violations.extend(self.untold(bookings).await?);
+        violations.extend(self.scene.system.listeners().unheard(&self.load.api).await?);
         let mut stories = Vec::new();
         for Violation { booking, detail } in &violations {
             let told = match booking {
@@ -286,6 +290,32 @@ impl Audit<'_> {
         let said = [output.stdout, output.stderr].concat();
         let detail = format!("marquee check:\n{}", String::from_utf8_lossy(&said));
         Ok((!output.status.success()).then_some(Violation { booking: None, detail }))
+    }
+
+    /// Where there is a message company, each customer has been told how it ended, or it is known that
+    /// nobody can say. A fleet of chaos has none.
+    async fn untold(&self, bookings: &[Booking]) -> anyhow::Result<Vec<Violation>> {
+        let began = Instant::now();
+        let mut waiting: BTreeSet<usize> = match self.scene.system.messages() {
+            Some(_) => (0..bookings.len()).filter(|n| bookings[*n].id.is_some()).collect(),
+            None => BTreeSet::new(),
+        };
+        while !waiting.is_empty() && began.elapsed() < TOLD_WITHIN {
+            let mut told = Vec::new();
+            for &n in &waiting {
+                let page = self.read(&bookings[n].customer.id, "/notifications?limit=1").await?;
+                let newest = &page["items"][0];
+                let state = newest["state"].as_str().unwrap_or_default();
+                // The report's call gives no phone.
+                let was_told = ["SENT", "DELIVERED", "UNKNOWN"].contains(&state);
+                if was_told || newest["reason"] == "NO_PHONE" {
+                    told.push(n);
+                }
+            }
+            waiting.retain(|n| !told.contains(n));
+        }
+        let untold = |n| Violation { booking: Some(n), detail: "nobody was told".to_owned() };
+        Ok(waiting.into_iter().map(untold).collect())
     }
 
     async fn story(&self, n: usize, booking: &Booking, ledger: &Ledger) -> String {

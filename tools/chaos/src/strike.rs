@@ -7,9 +7,9 @@ use crate::runs::{Deed, interfere};
 use crate::script::Rule;
 use crate::system::{Part, System};
 use anyhow::{Context, ensure};
-use reqwest::Method;
+use ears::endpoint::Mood;
 use rustix::process::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -71,6 +71,13 @@ impl Scene {
             Kind::CapturesRefused => self.play(Rule::next_of("DECLINE", "CAPTURE", 4), 8).await,
             Kind::RefundsRefused => self.play(Rule::next_of("DECLINE", "REFUND", 3), 10).await,
             Kind::TicketsDown => self.stop_tickets().await,
+            Kind::BrokerKilled => self.end(Part::Broker, kill).await,
+            Kind::BrokerDown => self.keep_down(Part::Broker).await,
+            Kind::BrokerPaused => self.hold(Part::Broker, secs(8)).await,
+            Kind::EndpointRefuses => Ok(self.spoil_endpoint(Mood::Refuses).await),
+            Kind::EndpointHangs => Ok(self.spoil_endpoint(Mood::Hangs).await),
+            Kind::MessagesDown => self.spoil_messages("DOWN").await,
+            Kind::MessagesUnanswered => self.spoil_messages("LOSE_ANSWER").await,
             Kind::CommandsTripled => {
                 let Crowd { triples, tripled, .. } = &*self.crowd;
                 Ok(for_a_while(triples, tripled).await)
@@ -191,17 +198,23 @@ impl Scene {
     }
 
     async fn tickets_down(&self, down: bool) -> anyhow::Result<()> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
-        let url = format!("{}/admin/faults/ticket", self.system.api);
-        let began = Instant::now();
-        loop {
-            let asked = http.request(Method::PUT, &url).json(&json!({"down": down})).send().await;
-            if asked.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            ensure!(began.elapsed() < RUNS_WITHIN, "the fault console does not answer");
-            sleep(LOOK_EVERY * 4).await;
-        }
+        let url = || Some(format!("{}/admin/faults/ticket", self.system.api));
+        put(url, &json!({"down": down})).await
+    }
+
+    async fn spoil_endpoint(&self, mood: Mood) -> u64 {
+        self.system.listeners().endpoint.set(mood);
+        sleep(Duration::from_secs(8)).await;
+        self.system.listeners().endpoint.set(Mood::Takes);
+        1
+    }
+
+    async fn spoil_messages(&self, fault: &str) -> anyhow::Result<u64> {
+        let url = || Some(format!("{}faults", self.system.messages()?));
+        put(url, &json!({"rules": [{"fault": fault}]})).await?;
+        sleep(Duration::from_secs(8)).await;
+        put(url, &json!({"rules": []})).await?;
+        Ok(1)
     }
 
     async fn cut_connections(&self) -> anyhow::Result<u64> {
@@ -223,6 +236,22 @@ impl Scene {
         }
         wire.cut_commits(0);
         Ok(wire.commits_cut() - before)
+    }
+}
+
+/// Asks until it is done: whoever is asked may be down for another fault.
+async fn put(url: impl Fn() -> Option<String>, body: &Value) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
+    let began = Instant::now();
+    loop {
+        if let Some(url) = url() {
+            let asked = http.put(url).json(body).send().await;
+            if asked.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+        }
+        ensure!(began.elapsed() < RUNS_WITHIN, "the faults are not taken: {body}");
+        sleep(LOOK_EVERY * 4).await;
     }
 }
 

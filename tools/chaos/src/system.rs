@@ -2,9 +2,11 @@
 
 use crate::guarded::{Launch, Process};
 use crate::kind::On;
+use crate::listeners::{Listeners, WEBHOOKS_ANYWHERE};
 use crate::postgres::Cluster;
 use crate::wire::Wire;
 use anyhow::{Context, bail};
+use kafka_broker::Broker;
 use rustix::process::Pid;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub(crate) enum Part {
     Postgres,
     Temporal,
     Gateway,
+    Broker,
 }
 
 /// A running system with a data folder of its own. Its processes end with it, and with this
@@ -49,6 +52,7 @@ pub(crate) struct System {
     cluster: Option<Cluster>,
     temporal: Option<String>,
     gateway: Option<String>,
+    listeners: Listeners,
 }
 
 /// What to start, and from where.
@@ -64,24 +68,30 @@ impl System {
     pub(crate) async fn start(shape: &Shape<'_>) -> anyhow::Result<Self> {
         let marquee = shape.marquee.canonicalize();
         let marquee = marquee.with_context(|| format!("no {}", shape.marquee.display()))?;
-        let port = free_ports();
+        let (port, data_dir) = (free_ports(), TempDir::with_prefix("marquee-chaos-")?);
+        let files = data_dir.path().join("kafka");
+        let broker = Broker::prepare(&marquee, shape.tools_dir, &files, free_ports());
+        let broker = broker.context("a Kafka broker: it needs java and mvn")?;
         let mut system = Self {
             on: shape.on,
             api: format!("http://127.0.0.1:{port}"),
             database_url: None,
             marquee,
-            data_dir: TempDir::with_prefix("marquee-chaos-")?,
+            data_dir,
             kept: BTreeMap::new(),
             wire: None,
             cluster: None,
             temporal: None,
             gateway: None,
+            listeners: Listeners::start(&broker.address()).await?,
         };
+        system.keep(Part::Broker, "kafka", broker.command());
         match shape.on {
             On::Embedded => system.start_embedded(port, shape.tools_dir),
             On::Fleet => system.start_fleet(port, shape.tools_dir).await?,
         }
         system.until_ready().await?;
+        system.listeners.endpoint.named_at(&system.api).await?;
         Ok(system)
     }
 
@@ -92,6 +102,7 @@ impl System {
         command.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
         command.extend(["--tools-dir".into(), tools_dir.into()]);
         command.extend(DEADLINES.iter().chain(&GRACE).map(OsString::from));
+        command.extend(self.listeners.flags());
         self.keep(Part::Up, "up", command);
     }
 
@@ -126,10 +137,12 @@ impl System {
         api.extend(
             ["--listen", &api_at].iter().chain(&shared).chain(&DEADLINES).map(OsString::from),
         );
+        api.push(WEBHOOKS_ANYWHERE.into());
         self.keep(Part::Api, "api", api);
         for (part, name) in [(Part::Worker, "worker-1"), (Part::OtherWorker, "worker-2")] {
             let mut worker = self.words(&["worker", "--gateway-url", &gateway]);
             worker.extend(shared.iter().chain(&DEADLINES).chain(&GRACE).map(OsString::from));
+            worker.extend(self.listeners.flags());
             self.keep(part, name, worker);
         }
         (self.temporal, self.gateway) = (Some(temporal), Some(gateway));
@@ -189,6 +202,15 @@ impl System {
         self.gateway.clone().or_else(told).filter(|url| !url.is_empty())
     }
 
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// The root of the message company now, where there is one.
+    pub(crate) fn messages(&self) -> Option<String> {
+        Some(self.run_file()?["notices"].as_str()?.to_owned())
+    }
+
     /// Where Temporal is now, `host:port`.
     pub(crate) fn temporal(&self) -> Option<String> {
         let told = || Some(self.run_file()?["temporal"].as_str()?.to_owned());
@@ -224,7 +246,7 @@ impl System {
         for part in [Part::Up, Part::Api, Part::Worker, Part::OtherWorker, Part::Gateway] {
             self.end(part).await;
         }
-        for part in [Part::Temporal, Part::Postgres] {
+        for part in [Part::Temporal, Part::Postgres, Part::Broker] {
             self.end(part).await;
         }
         keep.then(|| self.data_dir.keep())

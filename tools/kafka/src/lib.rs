@@ -57,11 +57,19 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// What starts it on its files, program first.
+    pub fn command(&self) -> Vec<OsString> {
+        let mut command = vec!["java".into()];
+        command.extend(self.java("kafka.Kafka"));
+        command.push(self.settings().into());
+        command
+    }
+
     /// Starts it on its files, and waits until it takes connections.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let log = self.folder.join("kafka.log");
         let mut guarded = Command::new(&self.marquee);
-        guarded.args(["guard", "--", "java"]).args(self.java("kafka.Kafka")).arg(self.settings());
+        guarded.args(["guard", "--"]).args(self.command());
         // The guard says its child's id, and hands on its own stderr.
         guarded.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut guard = guarded.spawn()?;
