@@ -195,10 +195,9 @@ async fn rotate(
     Path(endpoint): Path<String>,
 ) -> Result<Response, Problem> {
     let endpoint = id(endpoint, "endpoint")?;
-    let secret = new_secret();
-    let until = app.store.rotate_secret(&partner.id, &endpoint, &secret).await?;
-    let old_secret_until = At(until.ok_or_else(|| Problem::not_found("endpoint"))?);
-    let body = SecretBody { secret: secret.reveal().to_owned(), old_secret_until };
+    let rotated = app.store.rotate_secret(&partner.id, &endpoint, &new_secret()).await?;
+    let (secret, until) = rotated.ok_or_else(|| Problem::not_found("endpoint"))?;
+    let body = SecretBody { secret: secret.reveal().to_owned(), old_secret_until: At(until) };
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
 }

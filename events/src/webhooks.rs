@@ -8,7 +8,7 @@ pub mod reach;
 use domain::ids::{EndpointId, ReservationId};
 use domain::time::Time;
 use domain::webhook::ANSWER_WITHIN;
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use message::Message;
 use reach::Reach;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -16,8 +16,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use store::Store;
 use store::deliveries::{Arrival, Turn};
-use store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -26,8 +26,10 @@ use tokio::time::{Instant, sleep};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Endpoints that are sent to at the same time.
 const ENDPOINTS_AT_ONCE: usize = 32;
+/// Requests to one endpoint at the same time.
+const AT_ONCE: usize = 8;
 /// In a turn nothing more is sent after this; with the last answer it stays below `TURN_WITHIN`.
-const TURN_FOR: Duration = Duration::from_secs(30);
+const TURN_FOR: Duration = Duration::from_secs(5);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// The log is cleared this often.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -47,6 +49,7 @@ impl Sender {
             // Whoever answers elsewhere, or asks a proxy, is not whom the partner named.
             .redirect(Policy::none())
             .no_proxy()
+            .pool_max_idle_per_host(AT_ONCE)
             .dns_resolver(reach)
             .user_agent(concat!("Marquee/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -60,12 +63,10 @@ impl Sender {
         let mut forget_at = Instant::now();
         loop {
             fed.mark_unchanged();
-            self.start_turns(&mut turns).await;
+            self.start_turns(&mut turns, &quit).await;
             if Instant::now() >= forget_at {
                 forget_at = Instant::now() + FORGET_EVERY;
-                if let Err(error) = self.store.forget_deliveries().await {
-                    tracing::warn!(?error, "old deliveries are kept");
-                }
+                turns.spawn(forget(self.store.clone()));
             }
             tokio::select! {
                 _ = fed.changed() => {}
@@ -78,16 +79,16 @@ impl Sender {
         while turns.join_next().await.is_some() {}
     }
 
-    async fn start_turns(&self, turns: &mut JoinSet<()>) {
+    async fn start_turns(&self, turns: &mut JoinSet<()>, quit: &watch::Receiver<bool>) {
         let free = ENDPOINTS_AT_ONCE.saturating_sub(turns.len());
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
         match self.store.take_turns(limit).await {
             Ok(taken) => {
                 for turn in taken {
                     let (store, reach) = (self.store.clone(), self.reach);
-                    let client = self.client.clone();
+                    let (client, quit) = (self.client.clone(), quit.clone());
                     turns.spawn(async move {
-                        let arrivals = send(&client, reach, &turn, store.now()).await;
+                        let arrivals = send(&client, reach, &turn, store.now(), &quit).await;
                         if let Err(error) = store.end_turn(&turn, &arrivals).await {
                             // They are sent again.
                             tracing::warn!(?error, endpoint.id = %turn.endpoint_id, "a turn is lost");
@@ -100,17 +101,28 @@ impl Sender {
     }
 }
 
-/// Takes one turn at each endpoint that has something to be told; says how many.
-pub async fn take_turns(sender: &Sender) -> Result<usize, StoreError> {
-    let mut turns = JoinSet::new();
-    sender.start_turns(&mut turns).await;
-    let count = turns.len();
-    while turns.join_next().await.is_some() {}
-    Ok(count)
+/// Clears the log of what is old.
+async fn forget(store: Store) {
+    loop {
+        match store.forget_deliveries().await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(?error, "old deliveries are kept");
+                return;
+            }
+        }
+    }
 }
 
 /// The events of different reservations go at the same time, those of one after another.
-async fn send(client: &Client, reach: Reach, turn: &Turn, now: Time) -> Vec<Arrival> {
+async fn send(
+    client: &Client,
+    reach: Reach,
+    turn: &Turn,
+    now: Time,
+    quit: &watch::Receiver<bool>,
+) -> Vec<Arrival> {
     let until = Instant::now() + TURN_FOR;
     let mut of_each: BTreeMap<&ReservationId, Vec<usize>> = BTreeMap::new();
     for (place, sent) in turn.events.iter().enumerate() {
@@ -121,7 +133,8 @@ async fn send(client: &Client, reach: Reach, turn: &Turn, now: Time) -> Vec<Arri
         let mut goes_on = true;
         for place in places {
             let sent = &turn.events[place];
-            let arrival = if goes_on && !sent.behind && Instant::now() < until {
+            let in_time = Instant::now() < until && !*quit.borrow();
+            let arrival = if goes_on && !sent.behind && in_time {
                 deliver(client, reach, turn, &Message::of(&sent.entry), now).await
             } else {
                 Arrival::Waits
@@ -131,7 +144,9 @@ async fn send(client: &Client, reach: Reach, turn: &Turn, now: Time) -> Vec<Arri
         }
         arrivals
     });
-    let mut arrivals: Vec<_> = join_all(sending).await.into_iter().flatten().collect();
+    let sending = stream::iter(sending).buffer_unordered(AT_ONCE);
+    let arrivals: Vec<Vec<(usize, Arrival)>> = sending.collect().await;
+    let mut arrivals: Vec<_> = arrivals.into_iter().flatten().collect();
     arrivals.sort_by_key(|(place, _)| *place);
     arrivals.into_iter().map(|(_, arrival)| arrival).collect()
 }

@@ -352,7 +352,7 @@ create index webhook_delivery_to_attend on webhook_delivery (endpoint_id, attend
     where attend_at is not null;
 create index webhook_delivery_waiting on webhook_delivery (endpoint_id, reservation_id, position)
     where attend_at is not null;
-create index webhook_delivery_by_age on webhook_delivery (updated_at);
+create index webhook_delivery_by_age on webhook_delivery (updated_at) where attend_at is null;
 
 -- The one thing mypage reads; written with the timeline, rebuildable from the reservation.
 create table mypage (

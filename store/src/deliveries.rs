@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Who took an endpoint for a turn and was not heard of for so long is taken for dead.
-pub const TURN_WITHIN: Duration = Duration::from_secs(60);
+pub const TURN_WITHIN: Duration = Duration::from_secs(20);
 /// Events that are read on from an endpoint's position in one turn.
 const READ: i64 = 64;
 /// Deliveries that failed before and are tried again in one turn.
@@ -99,9 +99,19 @@ macro_rules! first_of_reservation {
 }
 
 impl Turn {
-    /// It is more than one event that was not taken: nothing has arrived for a while.
-    fn was_away(&self, now: Time) -> bool {
-        self.failing_since.is_some_and(|since| now.since(since) >= AWAY_AFTER)
+    /// Since when nothing has arrived, where it is more than one event that was not taken.
+    fn away_since(&self, now: Time) -> Option<Time> {
+        self.failing_since.filter(|since| now.since(*since) >= AWAY_AFTER)
+    }
+}
+
+impl Arrival {
+    /// The same, not given up.
+    fn kept(&self) -> Self {
+        match self {
+            Self::Failed { .. } => Self::Waits,
+            other => other.clone(),
+        }
     }
 }
 
@@ -124,7 +134,11 @@ impl Store {
         .await?;
         let mut turns = Vec::new();
         for id in due {
-            turns.extend(self.take_turn(&id, now).await?);
+            match self.take_turn(&id, now).await {
+                Ok(turn) => turns.extend(turn),
+                // One that cannot be read holds up no other.
+                Err(error) => tracing::error!(?error, endpoint.id = id, "an endpoint is left out"),
+            }
         }
         Ok(turns)
     }
@@ -146,23 +160,23 @@ impl Store {
         let mut turn = turn(&taken, now)?;
         let types: Vec<EventType> = json(&taken, "event_types")?;
         turn.events = retried(&mut tx, &turn, now).await?;
-        // While nothing arrives, one event at a time asks whether that has changed.
+        // While nothing arrives, one event that failed and one that is new ask whether that has changed.
         let probing = turn.failures > 0;
         if probing {
             turn.events.truncate(1);
         }
-        if !probing || turn.events.is_empty() {
-            let held_back = held_back(&mut tx, &turn).await?;
-            for entry in read_feed(&mut *tx, turn.position, READ).await? {
-                turn.position = entry.position;
-                if !types.is_empty() && !types.contains(&entry.event.kind) {
-                    continue;
-                }
-                let behind = held_back.contains(&entry.position);
-                turn.events.push(Sent { entry, tries: 0, since: now, behind });
-                if probing && !behind {
-                    break;
-                }
+        // Read first: what is committed in between is then held back, too.
+        let entries = read_feed(&mut *tx, turn.position, READ).await?;
+        let held_back = held_back(&mut tx, &turn).await?;
+        for entry in entries {
+            turn.position = entry.position;
+            if !types.is_empty() && !types.contains(&entry.event.kind) {
+                continue;
+            }
+            let behind = held_back.contains(&entry.position);
+            turn.events.push(Sent { entry, tries: 0, since: now, behind });
+            if probing && !behind {
+                break;
             }
         }
         tx.commit().await?;
@@ -177,7 +191,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let ours = sqlx::query(
             "update webhook_endpoint set turn_until = 0, position = $3, failures = $4, \
-             failing_since = $5, attend_at = $6, state = $7, disabled_reason = $8 \
+             failing_since = $5, attend_at = $6, state = $7, disabled_reason = $8, \
+             updated_at = case when $7 = 'DISABLED' then $9 else updated_at end \
              where endpoint_id = $1 and turn = $2",
         )
         .bind(turn.endpoint_id.as_str())
@@ -188,15 +203,22 @@ impl Store {
         .bind(standing.attend_at.as_millis())
         .bind(standing.state.as_str())
         .bind(standing.disabled.map(|reason| reason.as_str().to_owned()))
+        .bind(now.as_millis())
         .execute(&mut *tx)
         .await?;
         if ours.rows_affected() == 0 {
             return left(tx, false).await;
         }
-        if standing.failing_since.is_none() && turn.was_away(now) {
-            all_due(&mut tx, &turn.endpoint_id, now).await?;
+        if let (None, Some(since)) = (standing.failing_since, turn.away_since(now)) {
+            all_due(&mut tx, &turn.endpoint_id, since, now).await?;
         }
         for (sent, arrival) in turn.events.iter().zip(arrivals) {
+            let arrival = match standing.state {
+                EndpointState::Enabled => arrival,
+                // It is still meant for it when it is switched on again.
+                EndpointState::Disabled if *arrival != Arrival::Gone => &arrival.kept(),
+                EndpointState::Disabled => arrival,
+            };
             write(&mut tx, &turn.endpoint_id, sent, arrival, now).await?;
         }
         tx.commit().await?;
@@ -234,16 +256,16 @@ impl Store {
     /// Forgets what became of some deliveries long ago. Says how many.
     pub async fn forget_deliveries(&self) -> Result<u64, StoreError> {
         let before = self.now().minus(LOG_FOR);
-        if !self
-            .any_due("select 1 from webhook_delivery where updated_at <= $1 limit 1", before)
-            .await?
-        {
+        let any =
+            "select 1 from webhook_delivery where updated_at <= $1 and attend_at is null limit 1";
+        if !self.any_due(any, before).await? {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
         let forgotten = sqlx::query(
             "delete from webhook_delivery where (endpoint_id, position) in (select endpoint_id, \
-             position from webhook_delivery where updated_at <= $1 order by updated_at limit $2)",
+             position from webhook_delivery where updated_at <= $1 and attend_at is null \
+             order by updated_at limit $2)",
         )
         .bind(before.as_millis())
         .bind(FORGOTTEN)
@@ -254,13 +276,21 @@ impl Store {
     }
 }
 
-/// What was tried in vain while the endpoint was away has waited long enough.
-async fn all_due(tx: &mut Tx, endpoint: &EndpointId, now: Time) -> Result<(), StoreError> {
+/// What was first tried while the endpoint was away has waited long enough. What it had refused before
+/// that goes on waiting.
+async fn all_due(
+    tx: &mut Tx,
+    endpoint: &EndpointId,
+    since: Time,
+    now: Time,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "update webhook_delivery set attend_at = $2 where endpoint_id = $1 and attend_at > $2",
+        "update webhook_delivery set attend_at = $2 where endpoint_id = $1 and attend_at > $2 \
+         and created_at >= $3",
     )
     .bind(endpoint.as_str())
     .bind(now.as_millis())
+    .bind(since.minus(TURN_WITHIN).as_millis())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -336,7 +366,9 @@ async fn retried(tx: &mut Tx, turn: &Turn, now: Time) -> Result<Vec<Sent>, Store
     .await?
     .iter()
     .map(|row| {
-        let (tries, since) = (number(row, "tries")?, time(row, "created_at")?);
+        let tries = number(row, "tries")?;
+        // What only waited so far has all its time before it.
+        let since = if tries == 0 { now } else { time(row, "created_at")? };
         Ok(Sent { entry: entry(row)?, tries, since, behind: false })
     })
     .collect()

@@ -47,7 +47,7 @@ impl Engine {
         let mut conn = AnyConnection::connect(&format!("sqlite://{file}?mode=rwc")).await?;
         sqlx::raw_sql(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
-             pragma busy_timeout = 5000; pragma secure_delete = fast; pragma cache_size = -65536;",
+             pragma busy_timeout = 5000; pragma secure_delete = on; pragma cache_size = -65536;",
         )
         .execute(&mut conn)
         .await?;

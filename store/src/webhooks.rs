@@ -2,6 +2,7 @@
 //! whoever sends to it meanwhile, so that nothing is recorded for an address that is no longer meant.
 
 use crate::row::{broken, int, json, text, time, time_or_null, to_json, word, word_or_null};
+use crate::writer::left;
 use crate::{Store, StoreError, fresh};
 use domain::ids::{CustomerId, EndpointId};
 use domain::secret::Secret;
@@ -135,6 +136,7 @@ impl Store {
         id: &EndpointId,
         wanted: &Wanted,
     ) -> Result<Kept, StoreError> {
+        let now = self.now();
         let mut tx = self.begin().await?;
         let changed = sqlx::query(
             "update webhook_endpoint set url = $3, event_types = $4, state = $5, \
@@ -150,18 +152,36 @@ impl Store {
         .bind(wanted.url.as_str())
         .bind(to_json(&wanted.event_types))
         .bind(wanted.state.as_str())
-        .bind(self.now().as_millis())
+        .bind(now.as_millis())
         .execute(&mut *tx)
-        .await?;
+        .await;
+        let changed = match changed {
+            Ok(changed) => changed.rows_affected(),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                return left(tx, Kept::Taken).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if changed == 1 {
+            // What waits has all its time before it.
+            sqlx::query(
+                "update webhook_delivery set attend_at = $2, created_at = $2, tries = 0 \
+                 where endpoint_id = $1 and attend_at is not null",
+            )
+            .bind(id.as_str())
+            .bind(now.as_millis())
+            .execute(&mut *tx)
+            .await?;
+        }
         tx.commit().await?;
         Ok(match self.endpoint(owner, id).await? {
             None => Kept::NotFound,
-            Some(_) if changed.rows_affected() == 0 => Kept::Taken,
+            Some(_) if changed == 0 => Kept::Taken,
             Some(endpoint) => Kept::Done(endpoint),
         })
     }
 
-    /// Says whether there was one. What became of its deliveries is forgotten in time.
+    /// Says whether there was one. What became of what it was told is forgotten in time.
     pub async fn remove_endpoint(
         &self,
         owner: &CustomerId,
@@ -174,34 +194,52 @@ impl Store {
                 .bind(id.as_str())
                 .execute(&mut *tx)
                 .await?;
+        if removed.rows_affected() == 1 {
+            sqlx::query(
+                "delete from webhook_delivery where endpoint_id = $1 and attend_at is not null",
+            )
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
         tx.commit().await?;
         Ok(removed.rows_affected() == 1)
     }
 
-    /// From now on `secret` signs, and for a while the one before it as well; says until when.
+    /// From now on this secret signs, and for a day the one before it as well; says which signs, and
+    /// until when. Asked again within that day it answers the same: the first answer may be lost.
     pub async fn rotate_secret(
         &self,
         owner: &CustomerId,
         id: &EndpointId,
         secret: &Secret,
-    ) -> Result<Option<Time>, StoreError> {
+    ) -> Result<Option<(Secret, Time)>, StoreError> {
         let now = self.now();
-        let until = now.plus(OLD_SECRET_FOR);
         let mut tx = self.begin().await?;
-        let rotated = sqlx::query(
+        sqlx::query(
             "update webhook_endpoint set old_secret = secret, old_secret_until = $4, secret = $3, \
-             turn = turn + 1, turn_until = 0, updated_at = $5 \
-             where owner_id = $1 and endpoint_id = $2",
+             turn = turn + 1, turn_until = 0, updated_at = $5 where owner_id = $1 \
+             and endpoint_id = $2 and (old_secret_until is null or old_secret_until <= $5)",
         )
         .bind(owner.as_str())
         .bind(id.as_str())
         .bind(secret.reveal())
-        .bind(until.as_millis())
+        .bind(now.plus(OLD_SECRET_FOR).as_millis())
         .bind(now.as_millis())
         .execute(&mut *tx)
         .await?;
+        let now_signs = sqlx::query(
+            "select secret, old_secret_until from webhook_endpoint \
+             where owner_id = $1 and endpoint_id = $2",
+        )
+        .bind(owner.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok((rotated.rows_affected() == 1).then_some(until))
+        let signs =
+            |row: &AnyRow| Ok((Secret::from(text(row, "secret")?), time(row, "old_secret_until")?));
+        now_signs.as_ref().map(signs).transpose()
     }
 
     /// Sends everything after the position once more. Says whether there is such an endpoint, and

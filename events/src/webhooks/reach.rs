@@ -30,7 +30,7 @@ impl Reach {
     pub fn parse(self, url: &str) -> Option<Url> {
         let parsed = Url::parse(url).ok()?;
         let plain = parsed.username().is_empty() && parsed.password().is_none();
-        let fits = url.len() <= URL_CHARS_MAX && plain && parsed.fragment().is_none();
+        let fits = parsed.as_str().len() <= URL_CHARS_MAX && plain && parsed.fragment().is_none();
         let allowed = match self {
             Self::Public => parsed.scheme() == "https" && !literal(&parsed).is_some_and(inside),
             Self::Anywhere => matches!(parsed.scheme(), "https" | "http"),

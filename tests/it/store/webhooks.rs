@@ -13,8 +13,9 @@ use store::webhooks::{Endpoint, Kept, Wanted};
 
 on_both!(
     an_event_waits_behind_an_earlier_one_of_its_reservation,
-    a_dead_endpoint_is_asked_with_one_event_at_a_time,
+    a_dead_endpoint_is_asked_with_few_events,
     one_event_that_is_never_taken_holds_up_nobody_else,
+    many_that_are_never_taken_hold_up_nobody_else,
     an_endpoint_that_takes_nothing_for_days_is_switched_off,
     one_that_is_gone_is_called_no_more,
     of_eight_senders_one_has_the_turn,
@@ -138,7 +139,7 @@ async fn an_event_waits_behind_an_earlier_one_of_its_reservation(f: &Fixture) {
     assert_eq!(f.log(&id).await.len(), f.read(&id).await.position as usize, "all have arrived");
 }
 
-async fn a_dead_endpoint_is_asked_with_one_event_at_a_time(f: &Fixture) {
+async fn a_dead_endpoint_is_asked_with_few_events(f: &Fixture) {
     let id = f.endpoint(&[]).await;
     for _ in 0..4 {
         f.reserved(EVENING, 1).await;
@@ -153,12 +154,10 @@ async fn a_dead_endpoint_is_asked_with_one_event_at_a_time(f: &Fixture) {
         f.advance(Duration::from_millis(pause * 1_000 - 1));
         assert!(f.turns().await.is_empty(), "it is left alone");
         f.advance(Duration::from_millis(1));
-        assert_eq!(f.every(NO).await, 1);
+        assert!(f.every(NO).await <= 2, "one that failed, and a new one");
     }
-    let tried = f.log(&id).await.len();
-    assert!(tried < 8, "what it is not asked to take is not a delivery: {tried}");
     f.advance(Duration::from_secs(16));
-    assert_eq!(f.every(OK).await, 1);
+    assert!(f.every(OK).await <= 2);
     assert_eq!(f.read(&id).await.failing_since, None);
     // It is back: nothing waits any longer.
     while !f.turns_all_well().await {}
@@ -202,7 +201,7 @@ async fn one_event_that_is_never_taken_holds_up_nobody_else(f: &Fixture) {
     }
     let log = f.log(&id).await;
     assert_eq!((log[0].state, log[0].answer), (DeliveryState::Failed, Some(500)));
-    assert!(log[0].tries > 10, "{}", log[0].tries);
+    assert!((10..25).contains(&log[0].tries), "{}", log[0].tries);
     assert!(log[1..].iter().all(|delivery| delivery.state == DeliveryState::Delivered));
     assert_eq!(log.len(), others + 1);
     assert_eq!(f.read(&id).await.state, EndpointState::Enabled);
@@ -214,7 +213,7 @@ async fn an_endpoint_that_takes_nothing_for_days_is_switched_off(f: &Fixture) {
     f.reserved(EVENING, 1).await;
     f.every(NO).await;
     f.advance(GIVE_UP_AFTER);
-    assert_eq!(f.every(NO).await, 1);
+    assert!(f.every(NO).await > 0);
     let off = f.read(&id).await;
     assert_eq!(off.state, EndpointState::Disabled);
     assert_eq!(off.disabled_reason, Some(DisabledReason::Unreachable));
@@ -224,7 +223,7 @@ async fn an_endpoint_that_takes_nothing_for_days_is_switched_off(f: &Fixture) {
     let on = f.store.change_endpoint(&partner("p"), &id, &wanted("new", &[])).await;
     let Ok(Kept::Done(on)) = on else { panic!("{on:?}") };
     assert_eq!((on.state, on.disabled_reason), (EndpointState::Enabled, None));
-    assert_eq!(positions(&f.turn().await), [2]);
+    assert_eq!(positions(&f.turn().await), [1, 2], "nothing was given up with it");
 }
 
 async fn one_that_is_gone_is_called_no_more(f: &Fixture) {
@@ -239,6 +238,28 @@ async fn one_that_is_gone_is_called_no_more(f: &Fixture) {
     let turn = f.turn().await;
     assert_eq!(positions(&turn), [2], "what it did not take is still meant for it");
     assert_eq!(turn.url, "https://partner.example/new");
+}
+
+async fn many_that_are_never_taken_hold_up_nobody_else(f: &Fixture) {
+    let id = f.endpoint(&[]).await;
+    for _ in 0..16 {
+        f.reserved(EVENING, 1).await;
+    }
+    f.every(NO).await;
+    let mut others = 0;
+    for _ in 0..40 {
+        if others < 16 {
+            f.reserved(EVENING, 1).await;
+            others += 1;
+        }
+        f.advance(Duration::from_secs(2));
+        for turn in f.turns().await {
+            let refused = |position: &i64| if *position <= 16 { NO } else { OK };
+            let arrivals: Vec<_> = positions(&turn).iter().map(refused).collect();
+            f.ended(&turn, &arrivals).await;
+        }
+    }
+    assert_eq!(f.count(&id, DeliveryState::Delivered).await, others);
 }
 
 async fn of_eight_senders_one_has_the_turn(f: &Fixture) {
@@ -318,7 +339,11 @@ async fn an_old_secret_signs_for_a_day(f: &Fixture) {
     f.reserved(EVENING, 1).await;
     let new = Secret::from("whsec_AAAA".to_owned());
     let until = f.store.rotate_secret(&partner("p"), &id, &new).await.expect("it answers");
-    assert_eq!(until, Some(f.store.now().plus(OLD_SECRET_FOR)));
+    let rotated = Some((new.clone(), f.store.now().plus(OLD_SECRET_FOR)));
+    assert_eq!(until, rotated);
+    let lost = Secret::from("whsec_BBBB".to_owned());
+    let again = f.store.rotate_secret(&partner("p"), &id, &lost).await.expect("it answers");
+    assert_eq!(again, rotated, "the first answer may be lost");
     let old = Secret::from(SECRET.to_owned());
     let turn = f.turn().await;
     assert_eq!(turn.secrets, [new.clone(), old]);
