@@ -1,6 +1,6 @@
 """A webhook endpoint: believes what is signed, and keeps each event once.
 
-    MARQUEE_WEBHOOK_SECRET=whsec_... python receiver.py --port 9000
+    WEBHOOK_SECRET=whsec_... python receiver.py --port 9000
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--port", type=int, default=9000)
     server = ThreadingHTTPServer(("127.0.0.1", options.parse_args().port), Endpoint)
-    server.webhook = Webhook(os.environ["MARQUEE_WEBHOOK_SECRET"])
+    server.webhook = Webhook(os.environ["WEBHOOK_SECRET"])
     server.serve_forever()
 
 

@@ -28,7 +28,7 @@ impl Receiver {
     async fn start(port: u16, secret: &str) -> Self {
         let mut command = Command::new(python());
         command.arg(examples().join("webhooks/receiver.py")).args(["--port", &port.to_string()]);
-        command.env("MARQUEE_WEBHOOK_SECRET", secret).stdout(Stdio::piped()).kill_on_drop(true);
+        command.env("WEBHOOK_SECRET", secret).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("python runs");
         let lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
         until("it listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
