@@ -14,10 +14,10 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use domain::ids::{EndpointId, ReservationId};
+use domain::ids::EndpointId;
 use domain::person::Person;
 use domain::words::{DeliveryState, DisabledReason, EndpointState, EventType};
-use events::cloud_event::{kind_of, type_of};
+use events::cloud_event::{id_of, kind_of, type_of};
 use events::webhooks::message::new_secret;
 use serde::{Deserialize, Serialize};
 use store::deliveries::Delivery;
@@ -120,10 +120,9 @@ impl From<Endpoint> for EndpointBody {
 
 impl From<Delivery> for DeliveryBody {
     fn from(delivery: Delivery) -> Self {
-        let event_id = |reservation: &ReservationId| format!("{reservation}-{}", delivery.seq);
         Self {
             position: delivery.position,
-            event_id: event_id(&delivery.reservation_id),
+            event_id: id_of(&delivery.reservation_id, delivery.seq),
             r#type: type_of(delivery.kind),
             state: delivery.state,
             tries: delivery.tries,

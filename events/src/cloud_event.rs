@@ -2,6 +2,7 @@
 //! the attributes as headers (binary mode), `GET /events` as members (JSON format).
 
 use domain::feed::Entry;
+use domain::ids::ReservationId;
 use domain::time::Time;
 use domain::timeline::Detail;
 use domain::words::{Actor, EventType, ReservationStatus};
@@ -71,7 +72,7 @@ impl From<&Entry> for CloudEvent {
         };
         Self {
             specversion: "1.0",
-            id: id_of(entry),
+            id: id_of(&entry.reservation_id, event.seq),
             source: "/reservations",
             r#type: type_of(event.kind),
             subject: reservation.clone(),
@@ -103,8 +104,9 @@ impl CloudEvent {
     }
 }
 
-pub(crate) fn id_of(entry: &Entry) -> String {
-    format!("{}-{}", entry.reservation_id, entry.event.seq)
+/// The id of an event: its reservation, and its place in that one's timeline.
+pub fn id_of(reservation: &ReservationId, seq: i64) -> String {
+    format!("{reservation}-{seq}")
 }
 
 /// `marquee.reservation.ticket-issued.v1`. A change that breaks consumers gets a new version.

@@ -7,3 +7,5 @@ pub mod notices;
 pub mod relay;
 pub mod sink;
 pub mod webhooks;
+
+mod retry_after;

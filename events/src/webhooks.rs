@@ -5,13 +5,14 @@
 pub mod message;
 pub mod reach;
 
+use crate::retry_after::retry_after;
 use domain::ids::{EndpointId, ReservationId};
 use domain::time::Time;
 use domain::webhook::ANSWER_WITHIN;
 use futures::stream::{self, StreamExt};
 use message::Message;
 use reach::Reach;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use std::collections::BTreeMap;
@@ -180,9 +181,7 @@ fn answered(endpoint: EndpointId, response: &Response) -> Arrival {
         tracing::info!(endpoint.id = %endpoint, "an endpoint is gone");
         return Arrival::Gone;
     }
-    let after = response.headers().get(RETRY_AFTER);
-    let secs = after.and_then(|secs| secs.to_str().ok()?.parse().ok());
-    let pause = secs.map(Duration::from_secs);
+    let pause = retry_after(response);
     Arrival::Failed { answer: Some(status.as_u16()), why: "REFUSED", pause }
 }
 

@@ -216,8 +216,7 @@ impl Store {
             let arrival = match standing.state {
                 EndpointState::Enabled => arrival,
                 // It is still meant for it when it is switched on again.
-                EndpointState::Disabled if *arrival != Arrival::Gone => &arrival.kept(),
-                EndpointState::Disabled => arrival,
+                EndpointState::Disabled => &arrival.kept(),
             };
             write(&mut tx, &turn.endpoint_id, sent, arrival, now).await?;
         }
@@ -315,30 +314,25 @@ impl Standing {
             disabled: None,
         };
         let off = |reason| Self {
+            failing_since: turn.failing_since,
             state: EndpointState::Disabled,
             disabled: Some(reason),
-            ..Self { failing_since: turn.failing_since, ..well }
+            ..well
         };
         if arrivals.contains(&Arrival::Gone) {
             return off(DisabledReason::Gone);
+        }
+        if arrivals.iter().any(|it| matches!(it, Arrival::Arrived { .. })) {
+            return well;
         }
         let asked = arrivals.iter().filter_map(|arrival| match arrival {
             Arrival::Failed { pause, .. } => Some(pause.unwrap_or_default()),
             Arrival::Arrived { .. } | Arrival::Gone | Arrival::Waits => None,
         });
-        let arrived = arrivals.iter().any(|it| matches!(it, Arrival::Arrived { .. }));
         let Some(asked) = asked.max() else {
             // Nothing was tried: the endpoint is as it was.
-            let failing_since = if arrived { None } else { turn.failing_since };
-            return Self {
-                failures: if arrived { 0 } else { turn.failures },
-                failing_since,
-                ..well
-            };
+            return Self { failures: turn.failures, failing_since: turn.failing_since, ..well };
         };
-        if arrived {
-            return well;
-        }
         let since = turn.failing_since.unwrap_or(now);
         if now.since(since) >= GIVE_UP_AFTER {
             return off(DisabledReason::Unreachable);

@@ -2,7 +2,7 @@
 
 mod audited;
 mod sights;
-mod soon;
+pub(crate) mod soon;
 
 use audited::{InUse, audit};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,12 +1,12 @@
 //! Personal data: it stands in its own tables and in the messages, nowhere else, and goes when it is
 //! asked to. Names that occur nowhere else are sent through a whole run and then looked for.
 
-use crate::app::{App, Customer, SOON, id, text, until};
+use crate::app::soon::open_store;
+use crate::app::{App, Customer, id, text, until};
 use crate::staff::{audit_of, blocked};
 use crate::webhooks::Fickle;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
+use sqlx::AssertSqlSafe;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "Kanarienvogel";
@@ -74,15 +74,9 @@ fn traces_of(file: &str, bytes: &[u8]) -> Vec<&'static str> {
     traces.filter(|trace| file != "gateway.jsonl" || ![HOLDER, ACCOUNT].contains(trace)).collect()
 }
 
-async fn open(data_dir: &Path) -> SqliteConnection {
-    let file = data_dir.join("marquee.db");
-    let options = SqliteConnectOptions::new().filename(file).busy_timeout(SOON);
-    options.connect().await.expect("the store's file")
-}
-
 /// The tables with a trace in any column.
 async fn tables_with_traces(data_dir: &Path) -> Vec<String> {
-    let mut store = open(data_dir).await;
+    let mut store = open_store(data_dir).await;
     let tables = "select name from sqlite_master where type = 'table' order by name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut store).await.expect("some");
     let mut found = Vec::new();
@@ -158,7 +152,7 @@ async fn erased(app: App, stays: &Value) {
     // The ticket is still good, and its customer may still have the money back.
     customer.cancel(stays).await.expect(200);
     let folder = app.stop().await;
-    let mut store = open(folder.path()).await;
+    let mut store = open_store(folder.path()).await;
     let settle = sqlx::raw_sql("pragma wal_checkpoint(truncate)");
     settle.execute(&mut store).await.expect("nobody else has it");
     for (path, bytes) in files(folder.path()) {

@@ -1,8 +1,8 @@
 //! A company that sends messages, and what its answers mean whatever its tongue.
 
 use crate::notices::message::Message;
+use crate::retry_after::retry_after;
 use domain::words::Channel;
-use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use std::future::Future;
 use std::pin::Pin;
@@ -48,7 +48,7 @@ pub(crate) async fn handed_over(request: RequestBuilder) -> Result<Response, Sen
     match response.status() {
         // Turned away at the door.
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Err(refused("BUSY", pause(&response)))
+            Err(refused("BUSY", retry_after(&response).unwrap_or_default()))
         }
         // Ours to mend: the message can still be sent then.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -61,10 +61,4 @@ pub(crate) async fn handed_over(request: RequestBuilder) -> Result<Response, Sen
 
 fn refused(why: &str, pause: Duration) -> Sending {
     Sending::Refused { why: why.to_owned(), pause }
-}
-
-fn pause(response: &Response) -> Duration {
-    let after = response.headers().get(RETRY_AFTER);
-    let secs = after.and_then(|secs| secs.to_str().ok()?.parse().ok()).unwrap_or(0);
-    Duration::from_secs(secs)
 }

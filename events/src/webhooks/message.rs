@@ -54,7 +54,7 @@ impl Message {
             },
         };
         let body = serde_json::to_string(&body).expect("plain data has a JSON form");
-        Self { id: id_of(entry), body }
+        Self { id: id_of(&entry.reservation_id, entry.event.seq), body }
     }
 
     /// The headers of a try at this moment; a receiver believes it for some minutes.

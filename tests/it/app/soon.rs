@@ -3,10 +3,18 @@
 use super::{App, SOON, text};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The store's own file, behind the back of whoever runs on it.
+pub(crate) async fn open_store(data_dir: &Path) -> SqliteConnection {
+    let file = data_dir.join("marquee.db");
+    let options = SqliteConnectOptions::new().filename(file).busy_timeout(SOON);
+    options.connect().await.expect("the store's file")
+}
 
 impl App {
     /// Puts a showtime on offer that starts and ends so soon, under this policy. The catalogue has none like
@@ -18,11 +26,9 @@ impl App {
         let id = format!("{}-soon-{n}", text(&like["id"]));
         let (starts_at, ends_at) =
             (Timestamp::now() + from_to.start, Timestamp::now() + from_to.end);
-        let file = self.data_dir.path().join("marquee.db");
         // A refused command leaves the writer's turn open until the next command, which this is.
         self.somebody().reserve(1).await;
-        let options = SqliteConnectOptions::new().filename(file).busy_timeout(SOON);
-        let mut store = options.connect().await.expect("the store's file");
+        let mut store = open_store(self.data_dir.path()).await;
         sqlx::query(
             "insert into showtime select $1, movie_id, auditorium_id, $2, $3, sales_open_at, $2, \
              status, $4, max_party_size, prices from showtime where showtime_id = $5",

@@ -109,6 +109,6 @@ async fn try_ledger(system: &System) -> anyhow::Result<Vec<Value>> {
     }
 }
 
-fn http() -> reqwest::Result<reqwest::Client> {
+pub(crate) fn http() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()
 }

@@ -4,7 +4,7 @@ use crate::customer::Crowd;
 use crate::guarded::{kill, lives, pause, quit, resume, terminate};
 use crate::kind::Kind;
 use crate::runs::{Deed, interfere};
-use crate::script::Rule;
+use crate::script::{Rule, http};
 use crate::system::{Part, System};
 use anyhow::{Context, ensure};
 use ears::endpoint::Mood;
@@ -241,7 +241,7 @@ impl Scene {
 
 /// Asks until it is done: whoever is asked may be down for another fault.
 async fn put(url: impl Fn() -> Option<String>, body: &Value) -> anyhow::Result<()> {
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
+    let http = http()?;
     let began = Instant::now();
     loop {
         if let Some(url) = url() {

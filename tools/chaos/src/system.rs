@@ -4,6 +4,7 @@ use crate::guarded::{Launch, Process};
 use crate::kind::On;
 use crate::listeners::{Listeners, WEBHOOKS_ANYWHERE};
 use crate::postgres::Cluster;
+use crate::script::http;
 use crate::wire::Wire;
 use anyhow::{Context, bail};
 use kafka_broker::Broker;
@@ -164,7 +165,7 @@ impl System {
     }
 
     async fn until_ready(&self) -> anyhow::Result<()> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
+        let http = http()?;
         let began = Instant::now();
         loop {
             if let Ok(answer) = http.get(format!("{}/readyz", self.api)).send().await
