@@ -48,7 +48,9 @@ fn expect_in_order(records: &[Record]) -> BTreeMap<String, i64> {
 #[tokio::test]
 async fn all_events_reach_the_topic_whatever_the_broker_does() {
     let Some(mut broker) = Broker::prepare().await else { return };
-    let app = App::start(&["--kafka-brokers", &broker.address()]).await;
+    let flags = broker.flags();
+    let flags = flags.each_ref().map(String::as_str);
+    let app = App::start(&flags).await;
     // Nobody is there yet, and no booking minds.
     let first = booked_and_cancelled(app.somebody()).await;
 
@@ -79,7 +81,7 @@ async fn all_events_reach_the_topic_whatever_the_broker_does() {
 
     // What is on the topic when the process is killed is not forgotten, what is not comes later.
     let data_dir = app.kill().await;
-    let app = App::start_in(data_dir, &["--kafka-brokers", &broker.address()]).await;
+    let app = App::start_in(data_dir, &flags).await;
     let customer = app.somebody();
     booked_and_cancelled(customer.clone()).await;
     assert_eq!(expect_in_order(&arrived(&app, &topic).await).len(), 1 + 8 + 20 + 1);

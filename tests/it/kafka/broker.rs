@@ -34,6 +34,12 @@ impl Broker {
         self.kafka.address()
     }
 
+    /// What lets Marquee speak to it, with TLS and a password.
+    pub(super) fn flags(&self) -> [String; 4] {
+        let (address, settings) = (self.kafka.secure_address(), self.kafka.secure_settings());
+        ["--kafka-brokers".to_owned(), address, "--kafka-settings".to_owned(), settings]
+    }
+
     pub(super) fn python(&self) -> &Path {
         &self.python
     }

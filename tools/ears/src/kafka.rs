@@ -7,10 +7,13 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 const TOPIC: &str = "reservation";
+/// How soon it is seen that nobody wants to hear any more.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Reads the topic from its start.
+/// Reads the topic from its start, for as long as somebody has the ear.
 pub fn listen(brokers: &str) -> anyhow::Result<Arc<Ear>> {
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -18,14 +21,16 @@ pub fn listen(brokers: &str) -> anyhow::Result<Arc<Ear>> {
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
         .set("topic.metadata.refresh.interval.ms", "1000")
+        // Who leaves without a broker waits for this long: as short as brokers take.
+        .set("session.timeout.ms", "6000")
         .create()?;
     consumer.subscribe(&[TOPIC])?;
     let ear = Arc::new(Ear::default());
-    let hearing = ear.clone();
+    let heard_by = Arc::downgrade(&ear);
     tokio::spawn(async move {
-        loop {
+        while let Some(hearing) = heard_by.upgrade() {
             // While the broker is away there are errors; it is asked on.
-            let Ok(message) = consumer.recv().await else { continue };
+            let Ok(Ok(message)) = timeout(LOOK_EVERY, consumer.recv()).await else { continue };
             let record: Option<Value> =
                 message.payload().and_then(|payload| serde_json::from_slice(payload).ok());
             let Some(record) = record else { continue };

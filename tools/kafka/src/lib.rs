@@ -1,5 +1,6 @@
 //! A real Kafka broker for tests and measurements: one process that is broker and controller, from
-//! the jars that `pom.xml` pins and Maven fetches once.
+//! the jars that `pom.xml` pins and Maven fetches once. It is spoken to in plain, or with TLS and a
+//! password, as brokers that others run are.
 
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 const POM: &str = include_str!("../pom.xml");
 /// Where its jars are kept, below the folder for tools; the version that `pom.xml` names.
 const FOLDER: &str = "kafka-4.1.0";
+/// Who may speak to it, and its password.
+const USER: (&str, &str) = ("marquee", "for-tests-only");
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
 /// Any name of the cluster will do: 16 bytes in base64.
 const CLUSTER: &str = "bWFycXVlZS1rYWZrYS0xMQ";
@@ -33,7 +36,7 @@ struct Running {
 }
 
 impl Broker {
-    /// With empty files in this folder, on this port and the next one; not started. `marquee guard`
+    /// With empty files in this folder, on this port and the next two; not started. `marquee guard`
     /// will keep it.
     pub fn prepare(
         marquee: &Path,
@@ -45,6 +48,9 @@ impl Broker {
         std::fs::create_dir_all(&folder)?;
         let classes = classes(tools_dir)?;
         let broker = Self { marquee, classes, folder, port, process: None };
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        std::fs::write(broker.certificate(), own.cert.pem())?;
+        std::fs::write(broker.keys(), own.signing_key.serialize_pem() + &own.cert.pem())?;
         std::fs::write(broker.settings(), broker.settings_text())?;
         let mut format = Command::new("java");
         format.args(broker.java("kafka.tools.StorageTool"));
@@ -55,6 +61,21 @@ impl Broker {
 
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where it wants TLS and a password.
+    pub fn secure_address(&self) -> String {
+        format!("127.0.0.1:{}", self.port + 2)
+    }
+
+    /// What librdkafka needs to be told for that: `name=value,…`.
+    pub fn secure_settings(&self) -> String {
+        let ((user, password), certificate) = (USER, self.certificate());
+        format!(
+            "security.protocol=SASL_SSL,sasl.mechanism=PLAIN,sasl.username={user},\
+             sasl.password={password},ssl.ca.location={}",
+            certificate.display()
+        )
     }
 
     /// What starts it on its files, program first.
@@ -104,23 +125,41 @@ impl Broker {
         self.folder.join("server.properties")
     }
 
+    fn certificate(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.folder.join("keys.pem")
+    }
+
     /// It makes no topic by itself.
     fn settings_text(&self) -> String {
-        let (port, controller) = (self.port, self.port + 1);
-        let logs = self.folder.join("logs");
+        let (port, controller, secure) = (self.port, self.port + 1, self.port + 2);
+        let (logs, keys, (user, password)) = (self.folder.join("logs"), self.keys(), USER);
         format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},\
+             SASL_SSL://127.0.0.1:{secure}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{secure}\n\
+             sasl.enabled.mechanisms=PLAIN\n\
+             listener.name.sasl_ssl.ssl.keystore.type=PEM\n\
+             listener.name.sasl_ssl.ssl.keystore.location={}\n\
+             listener.name.sasl_ssl.plain.sasl.jaas.config=\
+             org.apache.kafka.common.security.plain.PlainLoginModule required \
+             user_{user}=\"{password}\";\n\
              controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
+             SASL_SSL:SASL_SSL\n\
              log.dirs={}\n\
              auto.create.topics.enable=false\n\
              offsets.topic.replication.factor=1\n\
              transaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\n\
              group.initial.rebalance.delay.ms=0\n",
+            keys.display(),
             logs.display()
         )
     }
