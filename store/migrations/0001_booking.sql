@@ -310,7 +310,7 @@ create table notice (
 );
 create index notice_to_attend on notice (attend_at) where attend_at is not null;
 create index notice_by_reservation on notice (reservation_id, seq);
-create index notice_by_customer on notice (customer_id, created_at, notice_id);
+create index notice_by_customer on notice (customer_id, created_at, seq, notice_id);
 
 -- Where a partner is told of the feed's events, each endpoint at its own pace.
 create table webhook_endpoint (

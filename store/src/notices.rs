@@ -256,9 +256,9 @@ impl Store {
             columns!(),
             " from notice n \
              left join notice b on b.notice_id = $2 and b.customer_id = $1 \
-             where n.customer_id = $1 and ($2 is null or n.created_at < b.created_at \
-               or (n.created_at = b.created_at and n.notice_id < b.notice_id)) \
-             order by n.created_at desc, n.notice_id desc limit $3"
+             where n.customer_id = $1 and ($2 is null or (n.created_at, n.seq, n.notice_id) < \
+               (b.created_at, b.seq, b.notice_id)) \
+             order by n.created_at desc, n.seq desc, n.notice_id desc limit $3"
         ))
         .bind(customer.as_str())
         .bind(before.map(|id| id.as_str().to_owned()))

@@ -12,6 +12,7 @@ use store::reserve::{Contact, NewReservation};
 
 on_both!(
     each_status_has_one_notice,
+    the_newest_come_first,
     nobody_without_a_phone_is_written_to,
     what_is_left_at_once_is_not_told,
     a_plan_is_told_when_it_has_come_somewhere,
@@ -31,7 +32,7 @@ impl Fixture {
 
     /// Writes the notices of all events so far, some of them twice.
     async fn noticed(&self) {
-        while self.store.relay().await.expect("it answers") > 0 {}
+        while !self.store.relay().await.expect("it answers").is_empty() {}
         let end = self.store.feed_end().await.expect("it answers");
         self.store.write_notices(1, end).await.expect("it answers");
     }
@@ -97,6 +98,25 @@ async fn each_status_has_one_notice(f: &Fixture) {
     assert!(f.due().await.is_empty(), "it is mostly over in a moment");
     f.advance(PASSING_FOR);
     assert_eq!(f.one_due().await.notice.kind, NoticeKind::PaymentPending);
+}
+
+/// Also of those that were written at the same time, page by page.
+async fn the_newest_come_first(f: &Fixture) {
+    let row = f.reserved_by_phone().await;
+    f.paid(&row).await;
+    f.noticed().await;
+    let tenth = "update notice set seq = seq + 8, \
+                 notice_id = reservation_id || '-' || (seq + 8) || '-ALIMTALK-0'";
+    f.run(tenth.to_owned()).await;
+    let page = async |before| {
+        let page = f.store.notices(&row.customer_id, before, 1).await.expect("it answers");
+        page.into_iter().next()
+    };
+    let newest = page(None).await.expect("two");
+    assert_eq!(newest.kind, NoticeKind::PaymentPending);
+    let oldest = page(Some(&newest.id)).await.expect("two");
+    assert_eq!(oldest.kind, NoticeKind::Reserved);
+    assert!(page(Some(&oldest.id)).await.is_none());
 }
 
 async fn nobody_without_a_phone_is_written_to(f: &Fixture) {
