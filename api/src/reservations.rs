@@ -92,7 +92,7 @@ enum Wish {
     },
     Report {
         movie_name: String,
-        customer_name: Option<String>,
+        contact: Contact,
     },
 }
 
@@ -110,25 +110,28 @@ impl TryFrom<ReserveBody> for Wish {
     type Error = Problem;
 
     fn try_from(body: ReserveBody) -> Result<Self, Problem> {
+        let contact = body.contact.map(contact).transpose()?.unwrap_or_default();
         match (body.showtime_id, body.movie_name) {
             (Some(_), Some(_)) => {
                 Err(Problem::mistake("/movieName", "give showtimeId or movieName, not both"))
             }
             (None, None) => Err(Problem::mistake("/showtimeId", "give showtimeId or movieName")),
-            (None, Some(movie_name)) => Ok(Self::Report {
-                movie_name: short("/movieName", movie_name, NAME_CHARS_MAX)?,
-                customer_name: body
-                    .customer_name
-                    .map(|name| short("/customerName", name, NAME_CHARS_MAX))
-                    .transpose()?,
-            }),
+            (None, Some(movie_name)) => {
+                let name = body.customer_name;
+                let name = name.map(|name| short("/customerName", name, NAME_CHARS_MAX));
+                let name = name.transpose()?.or(contact.name);
+                Ok(Self::Report {
+                    movie_name: short("/movieName", movie_name, NAME_CHARS_MAX)?,
+                    contact: Contact { name, ..contact },
+                })
+            }
             (Some(showtime_id), None) => Ok(Self::Full {
                 showtime_id: ShowtimeId::parse(showtime_id)
                     .map_err(|_| Problem::not_found("showtime"))?,
                 grade: body.grade.ok_or_else(|| Problem::mistake("/grade", "is missing"))?,
                 party: party(body.admissions)?,
                 plan: body.plan.map(plan).transpose()?,
-                contact: body.contact.map(contact).transpose()?.unwrap_or_default(),
+                contact,
             }),
         }
     }
@@ -199,13 +202,12 @@ async fn reserve(
             let decided = Decided::from(&app, app.store.reserve(&new, key.as_ref()).await?)?;
             decided.answer(&app, StatusCode::CREATED).await
         }
-        Wish::Report { movie_name, customer_name } => {
-            let decided =
-                reserve_next(&app, caller, &movie_name, customer_name.clone(), key.as_ref())
-                    .await?;
+        Wish::Report { movie_name, contact } => {
+            let customer_name = contact.name.clone().unwrap_or_default();
+            let decided = reserve_next(&app, caller, &movie_name, contact, key.as_ref()).await?;
             let mut body = ReservationBody::of(&app.store, &decided.row).await?;
             body.report = Some(ReportPart {
-                customer_name: customer_name.unwrap_or_default(),
+                customer_name,
                 movie_name,
                 reservation_status: body.status.label(),
             });
@@ -220,7 +222,7 @@ async fn reserve_next(
     app: &App,
     customer_id: CustomerId,
     movie_name: &str,
-    customer_name: Option<String>,
+    contact: Contact,
     key: Option<&RequestKey>,
 ) -> Result<Decided, Problem> {
     let movies = app.store.movies(Some(movie_name), None, None, 1).await?;
@@ -240,7 +242,7 @@ async fn reserve_next(
             grade,
             party: Party::one_adult(),
             plan: Some(Plan { method: Method::Card, seats: PlanSeats::Best }),
-            contact: Contact { name: customer_name.clone(), ..Contact::default() },
+            contact: contact.clone(),
         };
         ended = app.store.reserve(&new, key).await?;
         if !matches!(ended, Decision::Refused(Refusal::SoldOut | Refusal::SalesClosed, _)) {
