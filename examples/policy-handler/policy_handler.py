@@ -12,9 +12,11 @@ and changes nothing.
 import argparse
 import json
 import signal
+import sys
 import threading
 
 from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 from redis import Redis
 
 # Judged and written by Redis in one step: two of these may run, and each event counts once.
@@ -52,6 +54,17 @@ def apply(redis, event):
 
 
 def follow(redis, options, stopped):
+    """Until it is stopped. While no broker is there it waits for one."""
+    while not stopped.is_set():
+        try:
+            consume(redis, options, stopped)
+        except KafkaError as error:
+            # What was not committed comes again, to this one or to another of the group.
+            print(f"begins again: {error}", file=sys.stderr, flush=True)
+            stopped.wait(1)
+
+
+def consume(redis, options, stopped):
     consumer = KafkaConsumer(
         options.topic,
         group_id="policy-handler",
@@ -59,14 +72,17 @@ def follow(redis, options, stopped):
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    while not stopped.is_set():
-        for records in consumer.poll(timeout_ms=500).values():
-            for record in records:
-                event = json.loads(record.value)
-                word = "" if apply(redis, event) else " (known)"
-                print(event["reservationId"], event["seq"], event["eventType"] + word, flush=True)
-        consumer.commit()
-    consumer.close()
+    try:
+        while not stopped.is_set():
+            for records in consumer.poll(timeout_ms=500).values():
+                for record in records:
+                    event = json.loads(record.value)
+                    word = "" if apply(redis, event) else " (known)"
+                    told = event["reservationId"], event["seq"], event["eventType"] + word
+                    print(*told, flush=True)
+            consumer.commit()
+    finally:
+        consumer.close()
 
 
 def show(redis, customer):
