@@ -13,7 +13,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use domain::feed::Entry;
 use events::cloud_event::CloudEvent;
-use futures::stream::{Stream, unfold};
+use futures::StreamExt;
+use futures::future::ready;
+use futures::stream::{Stream, once, unfold};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -40,20 +42,19 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/events", get(read))
 }
 
-/// Those who wait for events, until the process is told to stop.
+/// Places for those who wait for events.
 #[derive(Clone)]
-pub struct Waiting {
-    places: Arc<Semaphore>,
-    quit: watch::Receiver<bool>,
+pub struct Waiting(Arc<Semaphore>);
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WAITING_MAX)))
+    }
 }
 
 impl Waiting {
-    pub fn new(quit: watch::Receiver<bool>) -> Self {
-        Self { places: Arc::new(Semaphore::new(WAITING_MAX)), quit }
-    }
-
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.places.clone().try_acquire_owned().map_err(|_| {
+        self.0.clone().try_acquire_owned().map_err(|_| {
             let detail = format!("{WAITING_MAX} wait for events already");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(5)
         })
@@ -130,13 +131,15 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Server-sent events from after a place on. It ends when the process stops or the store fails; who
-/// reads it comes again with the last id seen.
+/// reads it was told with the first word when to come again, with the last id seen.
 fn stream(
     app: &App,
     after: i64,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
     let place = app.waiting.place()?;
     let begin = (Reader::new(app, after), VecDeque::new(), place);
+    let greeting = Event::default().retry(RECONNECT_AFTER);
+    let greeting = once(ready(Ok(greeting)));
     let events = unfold(begin, |(mut reader, mut read, place)| async move {
         while read.is_empty() {
             match reader.read(STREAM_BATCH).await {
@@ -155,27 +158,27 @@ fn stream(
         Some((Ok(event(&entry)), (reader, read, place)))
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
-    Ok(Sse::new(events).keep_alive(keep_alive))
+    Ok(Sse::new(greeting.chain(events)).keep_alive(keep_alive))
 }
 
 fn event(entry: &Entry) -> Event {
     let event = Event::default().id(entry.position.to_string()).event(entry.event.kind.as_str());
     let data = serde_json::to_string(&CloudEvent::from(entry)).expect("plain data has a JSON form");
-    event.retry(RECONNECT_AFTER).data(data)
+    event.data(data)
 }
 
 /// Reads the feed on from a place.
 struct Reader {
     store: Store,
     fed: watch::Receiver<()>,
-    quit: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
     after: i64,
 }
 
 impl Reader {
     fn new(app: &App, after: i64) -> Self {
         let (store, fed) = (app.store.clone(), app.store.changes().fed());
-        Self { store, fed, quit: app.waiting.quit.clone(), after }
+        Self { store, fed, stopping: app.stopping.clone(), after }
     }
 
     async fn read(&mut self, limit: i64) -> Result<Vec<Entry>, StoreError> {
@@ -185,13 +188,13 @@ impl Reader {
 
     /// Returns when there may be more; false when the process stops.
     async fn more(&mut self) -> bool {
-        if *self.quit.borrow() {
+        if *self.stopping.borrow() {
             return false;
         }
         tokio::select! {
             _ = self.fed.changed() => true,
             () = sleep(LOOK_EVERY) => true,
-            _ = self.quit.changed() => false,
+            _ = self.stopping.changed() => false,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! For operations: alive, ready. Ready means that the store answers: bookings are taken while
-//! Temporal is down.
+//! For operations: alive, ready. Ready means that the store answers and that the process is not about
+//! to stop: bookings are taken while Temporal is down.
 
 use crate::App;
 use crate::problem::Problem;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
@@ -35,10 +36,13 @@ async fn alive() -> &'static str {
 }
 
 async fn ready(State(app): State<App>) -> Result<Json<ReadyBody>, Problem> {
+    let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+    if *app.stopping.borrow() {
+        return Err(not_ready("this process is about to stop"));
+    }
     let unavailable = |error| {
         tracing::warn!(%error, "store does not answer");
-        let detail = "the store does not answer";
-        Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        not_ready("the store does not answer")
     };
     app.store.ping().await.map_err(unavailable)?;
     let waiting = app.store.waiting_in_line().await.map_err(unavailable)?;

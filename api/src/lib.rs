@@ -59,6 +59,9 @@ pub struct App {
     pub require_idempotency_key: bool,
     /// Whether the payment company is called, where this process calls it.
     pub breaker: Option<watch::Receiver<State>>,
+    /// Becomes true when the process is about to stop: it is not ready any more, and whoever waits
+    /// is told to come back.
+    pub stopping: watch::Receiver<bool>,
     /// Those who wait for events.
     pub waiting: events::Waiting,
     /// Only in the test profile.

@@ -1,5 +1,6 @@
 //! The relay: gives committed events their positions, soon after their commit.
 
+use domain::words::EventType;
 use std::time::Duration;
 use store::Store;
 use tokio::sync::watch;
@@ -24,8 +25,9 @@ pub async fn run(store: Store, mut quit: watch::Receiver<bool>) {
         changes = changes.resubscribe();
         loop {
             match store.relay().await {
-                Ok(0) => break,
-                Ok(_) => {}
+                Ok(fed) if fed.is_empty() => break,
+                // Each event is counted once in a fleet, by the relay that gave it its position.
+                Ok(fed) => fed.iter().for_each(count),
                 Err(error) => {
                     tracing::warn!(?error, "the feed does not move on");
                     sleep(LOOK_EVERY).await;
@@ -34,4 +36,8 @@ pub async fn run(store: Store, mut quit: watch::Receiver<bool>) {
             }
         }
     }
+}
+
+fn count(kind: &EventType) {
+    metrics::counter!("marquee_events_total", "type" => kind.as_str()).increment(1);
 }

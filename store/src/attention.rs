@@ -5,6 +5,7 @@ use crate::{Store, StoreError};
 use domain::attention::{Concern, Worry};
 use domain::ids::ReservationId;
 use domain::time::Time;
+use std::time::Duration;
 
 impl Store {
     /// What has lasted too long of one kind, from after this place (since when, and the subject).
@@ -14,7 +15,23 @@ impl Store {
         after: Option<&(Time, String)>,
         limit: i64,
     ) -> Result<Vec<Concern>, StoreError> {
-        let before = self.now().minus(worry.tolerated());
+        self.concerns_before(self.now().minus(worry.tolerated()), worry, after, limit).await
+    }
+
+    /// For how long the oldest of one kind has lasted, also while it may; nothing where there is none.
+    pub(crate) async fn oldest(&self, worry: Worry) -> Result<Option<Duration>, StoreError> {
+        let now = self.now();
+        let oldest = self.concerns_before(now, worry, None, 1).await?;
+        Ok(oldest.first().map(|concern| now.since(concern.since)))
+    }
+
+    async fn concerns_before(
+        &self,
+        before: Time,
+        worry: Worry,
+        after: Option<&(Time, String)>,
+        limit: i64,
+    ) -> Result<Vec<Concern>, StoreError> {
         let (since, subject) =
             after.map_or((i64::MIN, ""), |(since, subject)| (since.as_millis(), subject.as_str()));
         let rows = sqlx::query(statement(worry))

@@ -8,6 +8,7 @@ use crate::writer::left;
 use crate::{Store, StoreError, repeated};
 use domain::feed::Entry;
 use domain::time::Time;
+use domain::words::EventType;
 use sqlx::any::AnyRow;
 use std::time::Duration;
 
@@ -35,20 +36,20 @@ pub(crate) use entry_columns;
 
 impl Store {
     /// Gives the next positions to committed events that have none: all of some reservations, the
-    /// ones that have waited longest, each in its own order. Says how many; 0 when there is none, or
-    /// when another relay is at it.
-    pub async fn relay(&self) -> Result<u64, StoreError> {
+    /// ones that have waited longest, each in its own order. Says of which kinds they are; nothing when
+    /// there is none, or when another relay is at it.
+    pub async fn relay(&self) -> Result<Vec<EventType>, StoreError> {
         let unfed: Option<i64> =
             sqlx::query_scalar("select seq from timeline where position is null limit 1")
                 .fetch_optional(self.readers())
                 .await?;
         if unfed.is_none() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         repeated(|| self.try_relay()).await
     }
 
-    async fn try_relay(&self) -> Result<u64, StoreError> {
+    async fn try_relay(&self) -> Result<Vec<EventType>, StoreError> {
         let mut tx = self.begin().await?;
         // The row elects the relay: who has its lock gives positions, and commits them in order.
         let sql = self.engine.locking(
@@ -56,7 +57,7 @@ impl Store {
             "select position from reading where name = 'feed' for update skip locked",
         );
         let last: Option<i64> = sqlx::query_scalar(sql).fetch_optional(&mut *tx).await?;
-        let Some(last) = last else { return left(tx, 0).await };
+        let Some(last) = last else { return left(tx, Vec::new()).await };
         let fed = sqlx::query(
             "with unfed as (select reservation_id, seq, \
                max(at) over (partition by reservation_id order by seq) as at from timeline \
@@ -65,15 +66,16 @@ impl Store {
              placed as (select reservation_id, seq, \
                row_number() over (order by at, reservation_id, seq) as place from unfed) \
              update timeline set position = $1 + placed.place from placed \
-             where timeline.reservation_id = placed.reservation_id and timeline.seq = placed.seq",
+             where timeline.reservation_id = placed.reservation_id and timeline.seq = placed.seq \
+             returning type",
         )
         .bind(last)
         .bind(RESERVATIONS_MAX)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *tx)
+        .await?;
+        let fed: Vec<_> = fed.iter().map(|row| word(row, "type")).collect::<Result<_, _>>()?;
         sqlx::query("update reading set position = position + $1 where name = 'feed'")
-            .bind(i64::try_from(fed).unwrap_or(i64::MAX))
+            .bind(i64::try_from(fed.len()).unwrap_or(i64::MAX))
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;

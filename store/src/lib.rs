@@ -18,6 +18,7 @@ pub mod attend;
 pub mod attention;
 pub mod audit;
 pub mod audit_entries;
+pub mod backlog;
 pub mod blocked_refunds;
 pub mod cancellations;
 pub mod capacity;

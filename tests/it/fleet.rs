@@ -1,6 +1,8 @@
 //! API and workers as processes of their own, on PostgreSQL: they carry bookings through together,
 //! and the loss, the death or the freezing of any of them costs nothing but time.
 
+mod balancer;
+mod deploys;
 mod parts;
 
 use crate::app::{Customer, MARQUEE, id, lasts, text, until};

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     FakeGateway(FakeGateway),
     /// Run the stand-in for the companies that send messages alone.
     FakeNotices(FakeNotices),
+    /// Ask a process on this machine whether it is ready; the exit code says it.
+    Probe(Probe),
     /// Run a command that ends when standard input does.
     #[command(hide = true)]
     Guard {
@@ -93,6 +95,8 @@ pub(crate) struct Up {
     pub(crate) profile: Profile,
     #[command(flatten)]
     pub(crate) temporal: TemporalSource,
+    #[command(flatten)]
+    pub(crate) operations: OperationsFlags,
 }
 
 #[derive(Args)]
@@ -116,6 +120,12 @@ pub(crate) struct Api {
     pub(crate) temporal: TemporalServer,
     #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
+    #[command(flatten)]
+    pub(crate) operations: OperationsFlags,
+    /// After SIGTERM it is not ready for this long, and answers all the same; as long as it takes
+    /// the balancer before it to see that.
+    #[arg(long, env = "MARQUEE_DRAIN", default_value = "0s", value_parser = duration)]
+    pub(crate) drain: Duration,
 }
 
 #[derive(Args)]
@@ -148,6 +158,8 @@ pub(crate) struct Worker {
     /// Nothing expires for this long after a start or a reconnection to Temporal.
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
     pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) operations: OperationsFlags,
 }
 
 #[derive(Args)]
@@ -180,6 +192,13 @@ pub(crate) struct Check {
 pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) database: Database,
+}
+
+#[derive(Args)]
+pub(crate) struct Probe {
+    /// Where that process shows `/readyz`.
+    #[arg(long, env = "MARQUEE_OPERATIONS_LISTEN")]
+    pub(crate) operations_listen: SocketAddr,
 }
 
 /// The database that the processes of a fleet share.
@@ -316,6 +335,15 @@ impl From<&KafkaFlags> for Option<Kafka> {
         let (topic, settings) = (kafka_topic.clone(), kafka_settings.clone());
         kafka_brokers.clone().map(|brokers| Kafka { brokers, topic, settings })
     }
+}
+
+/// For those who operate it.
+#[derive(Args)]
+pub(crate) struct OperationsFlags {
+    /// Where `/metrics`, `/livez` and `/readyz` of this process are. Without it: nowhere, and
+    /// nothing is counted.
+    #[arg(long, env = "MARQUEE_OPERATIONS_LISTEN")]
+    pub(crate) operations_listen: Option<SocketAddr>,
 }
 
 /// Where partners may have webhooks sent.

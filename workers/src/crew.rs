@@ -3,6 +3,7 @@
 
 use crate::pump::Pump;
 use crate::reconciliation::Reconciliation;
+use crate::stopping::asked_to_stop;
 use crate::workers::{Signals, spawn};
 use ::workers::connection::Target;
 use ::workers::temporal_options::{Queue, payment_slots};
@@ -20,6 +21,7 @@ use std::time::Duration;
 use store::Store;
 use temporalio_client::Client;
 use temporalio_sdk::Runtime;
+use temporalio_sdk::runtime::RuntimeOptions;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -31,6 +33,10 @@ pub(crate) struct Hire<'a> {
     /// No deadline is carried out this long after a start or a reconnection.
     pub(crate) grace: Duration,
     pub(crate) link: Link,
+    /// How the SDK runs and counts.
+    pub(crate) sdk: RuntimeOptions,
+    /// How many of the workers have begun.
+    pub(crate) begun: watch::Sender<usize>,
     /// How many tickets are issued at a time, where somebody outside says so.
     pub(crate) ticket_slots: Option<watch::Receiver<usize>>,
     /// The topic to send events to; beside the booking queue's worker.
@@ -55,9 +61,9 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, ticket_slots, kafka, notices, reach, quit } =
-            hire;
-        let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
+        let Hire { queues, target, world, grace, link, sdk, begun, ticket_slots, quit, .. } = hire;
+        let Hire { kafka, notices, reach, .. } = hire;
+        let sdk = Arc::new(Runtime::from_current_tokio(sdk)?);
         let mut crew = JoinSet::new();
         for &queue in queues {
             let fixed = || watch::channel(queue.slots()).1;
@@ -70,6 +76,7 @@ impl Crew {
                 quit: quit.clone(),
                 slots,
                 connected: (queue == Queue::Booking).then(|| link.client.clone()),
+                begun: begun.clone(),
             };
             let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
             crew.spawn(async move {
@@ -102,8 +109,18 @@ impl Crew {
         Ok(Self(crew))
     }
 
+    /// Returns when the process is asked to stop, or with an error when it has to.
+    pub(crate) async fn until_over(&mut self) -> Option<anyhow::Error> {
+        let broke = tokio::select! {
+            asked = asked_to_stop() => asked.err(),
+            broke = self.broke() => Some(broke),
+        };
+        println!("Stopping …");
+        broke
+    }
+
     /// Returns when one of them ended without being told to.
-    pub(crate) async fn broke(&mut self) -> anyhow::Error {
+    async fn broke(&mut self) -> anyhow::Error {
         match self.0.join_next().await {
             Some(Ok(who)) => anyhow!("{who} broke"),
             Some(Err(error)) => anyhow!("the pump broke: {error}"),

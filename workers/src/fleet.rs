@@ -6,8 +6,9 @@ use crate::config::{Api, Database, Migrate, Worker};
 use crate::crew::{Crew, Hire, Link};
 use crate::notice_company;
 use crate::offer::keep_topped_up;
+use crate::operations::{self, at_work};
 use crate::serving::{listen_on_loopback, serve};
-use crate::stopping::{asked_to_stop, in_time};
+use crate::stopping::{asked_to_stop, drained, in_time};
 use ::workers::connection::{Target, watch_over};
 use ::workers::temporal_options::Queue;
 use activities::World;
@@ -22,19 +23,22 @@ use tokio::sync::watch;
 
 /// The API alone; it takes bookings also before Temporal or a worker is there.
 pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
-    let listener = listen_on_loopback(options.listen).await?;
-    let api_at = listener.local_addr()?;
+    let (listener, api_at) = listen_on_loopback(options.listen).await?;
     let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
+    let (stopping, about_to_stop) = watch::channel(false);
     let (quit, quitting) = watch::channel(false);
+    let stays = about_to_stop.clone();
+    operations::begin(&options.operations, &store, Arc::new(move || !*stays.borrow())).await?;
     let (connected, client) = watch::channel(None);
     let (up, temporal_up) = watch::channel(false);
     let app = App {
         store,
         temporal: TemporalLink { client, up: temporal_up },
         require_idempotency_key: options.require_idempotency_key,
-        waiting: Waiting::new(quitting.clone()),
+        stopping: about_to_stop,
+        waiting: Waiting::default(),
         faults: None,
         breaker: None,
         ledger: None,
@@ -47,6 +51,8 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
 
     asked_to_stop().await?;
     println!("Stopping …");
+    stopping.send_replace(true);
+    drained(options.drain).await;
     top_up.abort();
     watching.abort();
     quit.send_replace(true);
@@ -66,6 +72,8 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
     }
     let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
     let (quit, quitting) = watch::channel(false);
+    let (begun, ready) = at_work(options.queues.len(), quitting.clone());
+    let sdk = operations::begin(&options.operations, &store, ready).await?;
     let (up, _) = watch::channel(false);
     let mut crew = Crew::hire(Hire {
         queues: &options.queues,
@@ -73,6 +81,8 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         world: World { store, gateway, limiter: Limiter::new(Limits::from(&options.limits)) },
         grace: options.grace,
         link: Link { client: watch::channel(None).0, up },
+        sdk,
+        begun,
         ticket_slots: None,
         kafka: (&options.kafka).into(),
         notices: notice_company::of(&options.notices)?,
@@ -80,11 +90,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         quit: quitting,
     })?;
     println!("Workers    {:?}", options.queues);
-    let broke = tokio::select! {
-        asked = asked_to_stop() => asked.err(),
-        broke = crew.broke() => Some(broke),
-    };
-    println!("Stopping …");
+    let broke = crew.until_over().await;
     quit.send_replace(true);
     in_time(crew.ended()).await;
     broke.map_or(Ok(()), Err)

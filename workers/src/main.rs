@@ -11,8 +11,10 @@ mod fleet;
 mod guard;
 mod histories;
 mod ledger;
+mod metrics;
 mod notice_company;
 mod offer;
+mod operations;
 mod ports;
 mod pump;
 mod reconciliation;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Api(options) => on_runtime(fleet::api(options)),
         Command::Worker(options) => on_runtime(fleet::worker(*options)),
         Command::Migrate(options) => on_runtime(fleet::migrate(options)),
+        Command::Probe(options) => on_runtime(operations::probe(options)),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("marquee: {error:#}");

@@ -80,7 +80,7 @@ fn templates(flags: &NoticeFlags) -> anyhow::Result<BTreeMap<String, String>> {
 
 /// The stand-in alone, with our templates approved; ends on Ctrl-C.
 pub(crate) async fn fake_notices(options: FakeNotices) -> anyhow::Result<()> {
-    let listener = listen(options.listen).await?;
+    let listener = listen(options.listen, "--listen").await?;
     println!("messages on http://{}", listener.local_addr()?);
     let templates = Template::all().map(|it| (it.name(), it.text().to_owned())).collect();
     let secret = STAND_IN_SECRET.to_owned();

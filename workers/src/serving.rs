@@ -1,38 +1,63 @@
 //! The API on its listener, until it is told to stop.
 
+use crate::metrics;
 use anyhow::{Context, bail};
 use api::App;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Anybody who reaches the API may act for any customer, so only this machine may.
-pub(crate) async fn listen_on_loopback(at: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen_on_loopback(
+    at: SocketAddr,
+) -> anyhow::Result<(TcpListener, SocketAddr)> {
     if !at.ip().is_loopback() {
         bail!("--listen {at}: without tokens the API listens on loopback only");
     }
-    listen(at).await
+    let listener = listen(at, "--listen").await?;
+    let at = listener.local_addr()?;
+    Ok((listener, at))
 }
 
-pub(crate) async fn listen(at: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(at).await.with_context(|| {
-        format!("cannot listen on {at}; stop what uses it, or choose another with --listen")
+        format!("cannot listen on {at}; stop what uses it, or choose another with {flag}")
     })
 }
 
+/// Once it stops it takes no new connection, and its task ends with the last request.
 pub(crate) fn serve(
     listener: TcpListener,
     app: App,
     mut quit: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    let router = api::router(app);
+    let parting = middleware::from_fn_with_state(app.stopping.clone(), say_goodbye);
+    let router = metrics::of_requests(api::router(app)).layer(parting);
     tokio::spawn(async move {
         let stop = async move {
-            quit.changed().await.ok();
+            quit.wait_for(|quit| *quit).await.ok();
         };
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
             tracing::error!(%error, "the API ended");
         }
     })
+}
+
+/// Before it stops each answer is the last on its connection, so that clients come back on another
+/// one, and to another process.
+async fn say_goodbye(
+    State(stopping): State<watch::Receiver<bool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if *stopping.borrow() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

@@ -1,4 +1,5 @@
-//! How a process ends in an orderly way.
+//! How a process ends: it says that it is not ready, takes nothing new, and finishes what is under
+//! way in a stated time.
 
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,9 +17,22 @@ pub(crate) async fn asked_to_stop() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for what is under way, but not for ever: nothing is lost by cutting it off.
-pub(crate) async fn in_time(stopped: impl Future<Output = ()>) {
-    if tokio::time::timeout(STOPS_WITHIN, stopped).await.is_err() {
-        tracing::warn!("not everything stopped in time; the next start carries on from the store");
+/// Gives those who ask whether it is ready this long to hear that it is not. Who asks a second time
+/// is in a hurry.
+pub(crate) async fn drained(within: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(within) => {}
+        _ = asked_to_stop() => {}
     }
+}
+
+/// Waits for what is under way, but not for ever, and not for who asks a second time: nothing is
+/// lost by cutting it off.
+pub(crate) async fn in_time(stopped: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stopped => return,
+        () = tokio::time::sleep(STOPS_WITHIN) => {}
+        _ = asked_to_stop() => {}
+    }
+    tracing::warn!("not everything stopped in time; the next start carries on from the store");
 }

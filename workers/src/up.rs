@@ -7,6 +7,7 @@ use crate::crew::{Crew, Hire, Link};
 use crate::ledger;
 use crate::notice_company;
 use crate::offer::keep_topped_up;
+use crate::operations::{self, at_work};
 use crate::ports::Port;
 use crate::serving::{listen, listen_on_loopback, serve};
 use crate::stopping::{asked_to_stop, in_time};
@@ -34,8 +35,7 @@ use tokio::task::JoinHandle;
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let data_dir = data_dir(&options.data_dir)?;
     let _lock = lock(&data_dir)?;
-    let listener = listen_on_loopback(options.listen).await?;
-    let api_at = listener.local_addr()?;
+    let (listener, api_at) = listen_on_loopback(options.listen).await?;
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
@@ -50,7 +50,8 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         store: store.clone(),
         temporal: TemporalLink { client, up: temporal_up.clone() },
         require_idempotency_key: options.require_idempotency_key,
-        waiting: Waiting::new(quitting.clone()),
+        stopping: quitting.clone(),
+        waiting: Waiting::default(),
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_slots: (ticket_slots, Queue::Ticket.slots()) })),
         breaker: Some(limiter.state()),
@@ -58,6 +59,8 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         company: gateway.company.clone(),
         reach: (&options.webhooks).into(),
     };
+    let (begun, ready) = at_work(Queue::ALL.len(), quitting.clone());
+    let sdk = operations::begin(&options.operations, &app.store, ready).await?;
     let serving = serve(listener, app, quitting.clone());
     println!("API        http://{api_at}   (bookings are taken from now on)");
 
@@ -76,6 +79,8 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         world: World { store, gateway: world_gateway, limiter },
         grace: options.grace,
         link: Link { client: connected, up },
+        sdk,
+        begun,
         ticket_slots: Some(tickets),
         kafka: (&options.kafka).into(),
         notices: Some(notices),
@@ -84,11 +89,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     })?;
     let greeting = tokio::spawn(greet(temporal_up));
 
-    let broke = tokio::select! {
-        asked = asked_to_stop() => asked.err(),
-        broke = crew.broke() => Some(broke),
-    };
-    println!("Stopping …");
+    let broke = crew.until_over().await;
     greeting.abort();
     top_up.abort();
     quit.send_replace(true);
@@ -115,7 +116,7 @@ pub(crate) async fn fake_gateway(options: FakeGateway) -> anyhow::Result<()> {
         root,
         portone_secret: stand_in_webhook_secret().reveal().to_owned(),
     });
-    let listener = listen(options.listen).await?;
+    let listener = listen(options.listen, "--listen").await?;
     println!("house gateway on http://{}", listener.local_addr()?);
     let options = fake_gateway::Options { listener, journal: options.journal, faults, callbacks };
     fake_gateway::serve(options, async {

@@ -28,6 +28,8 @@ pub(crate) struct Signals {
     pub(crate) slots: watch::Receiver<usize>,
     /// Gets the connection that the worker runs on: eager starts have to use the same.
     pub(crate) connected: Option<watch::Sender<Option<Client>>>,
+    /// Counts the workers that have reached Temporal once.
+    pub(crate) begun: watch::Sender<usize>,
 }
 
 /// Starts a worker's thread, which ends after `quit`. What is returned resolves when it has ended,
@@ -58,6 +60,7 @@ async fn keep_running(
     mut signals: Signals,
 ) {
     let identity = format!("marquee-{queue:?}@{}", std::process::id()).to_lowercase();
+    let mut has_begun = false;
     while !*signals.quit.borrow() {
         let client = tokio::select! {
             client = connect(target, &identity) => client,
@@ -65,6 +68,9 @@ async fn keep_running(
         };
         if let Some(connected) = &signals.connected {
             connected.send_replace(Some(client.clone()));
+        }
+        if !std::mem::replace(&mut has_begun, true) {
+            signals.begun.send_modify(|workers| *workers += 1);
         }
         while !*signals.quit.borrow() {
             if let Err(error) = run_once(queue, sdk, &client, world, &mut signals).await {

@@ -4,10 +4,14 @@ use crate::app::{Customer, MARQUEE, free_ports, until};
 use crate::temporal::Temporal;
 use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
+
+/// Longer than a balancer of the tests takes to see that a process is not ready.
+const DRAIN: &str = "1s";
 
 /// One process of ours under a guard. It ends with this value.
 pub(super) struct Part {
@@ -67,10 +71,46 @@ impl Drop for Part {
     }
 }
 
+/// One of several alike.
+pub(super) struct Replica {
+    pub(super) part: Part,
+    /// Of its API.
+    pub(super) address: SocketAddr,
+    operations: SocketAddr,
+}
+
+impl Replica {
+    /// What `/readyz` answers those who operate it; 0 while nobody answers.
+    pub(super) async fn ready(&self) -> u16 {
+        let answer = self.ask("readyz").await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    /// Ends it in an orderly way while the test goes on; false when it did not end well.
+    pub(super) async fn stopped(self) -> bool {
+        tokio::task::spawn_blocking(|| self.part.stop()).await.expect("no panic")
+    }
+
+    /// Whether its API has answered somebody.
+    pub(super) async fn serves(&self) -> bool {
+        self.metrics().await.contains("marquee_http_requests_total")
+    }
+
+    pub(super) async fn metrics(&self) -> String {
+        let answer = self.ask("metrics").await.expect("it lives");
+        answer.text().await.expect("a page")
+    }
+
+    async fn ask(&self, page: &str) -> reqwest::Result<reqwest::Response> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        http.get(format!("http://{}/{page}", self.operations)).send().await
+    }
+}
+
 /// What the processes of a fleet share: a database, a Temporal, a gateway, settings.
 pub(super) struct Fleet {
     pub(super) temporal: Temporal,
-    gateway: String,
+    pub(super) gateway: String,
     api: String,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,
@@ -108,6 +148,28 @@ impl Fleet {
 
     pub(super) fn worker(&self, queues: &str) -> Part {
         self.start(&["worker", "--queues", queues])
+    }
+
+    /// An API that others may stand beside; returns when it is ready.
+    pub(super) async fn api_replica(&self) -> Replica {
+        let port = free_ports();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.replica(&["api", "--drain", DRAIN, "--listen", &address.to_string()], port).await
+    }
+
+    /// A worker for all queues; returns when it is ready.
+    pub(super) async fn worker_replica(&self) -> Replica {
+        self.replica(&["worker"], free_ports()).await
+    }
+
+    async fn replica(&self, arguments: &[&str], port: u16) -> Replica {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (address, operations) = (at(port), at(port + 1));
+        let listen = operations.to_string();
+        let part = self.start(&[arguments, &["--operations-listen", &listen]].concat());
+        let replica = Replica { part, address, operations };
+        until("a ready process", async || replica.ready().await == 200).await;
+        replica
     }
 
     fn start(&self, arguments: &[&str]) -> Part {

@@ -84,7 +84,7 @@ async fn without_its_row_a_relay_gives_places_twice(f: &Fixture) {
     f.run("drop index timeline_feed").await;
     for _ in 0..2 {
         f.reserved(EVENING, 1).await;
-        assert_eq!(f.store.relay().await.expect("it answers"), 1);
+        assert_eq!(f.store.relay().await.expect("it answers").len(), 1);
         f.run("update reading set position = 0 where name = 'feed'").await;
     }
     assert_eq!(f.number("select count(*) from timeline where position = 1").await, 2);

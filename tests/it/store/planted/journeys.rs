@@ -138,7 +138,7 @@ impl<'f> House<'f> {
         f.set_time(over.over_at());
         self.time_passes(&over).await;
         self.time_passes(&seen).await;
-        while f.store.relay().await.is_ok_and(|fed| fed > 0) {}
+        while f.store.relay().await.is_ok_and(|fed| !fed.is_empty()) {}
     }
 
     /// T22, of another showtime: one has tickets, one has paid nothing.
