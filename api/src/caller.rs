@@ -1,11 +1,14 @@
-//! Who calls. There are no tokens yet: the server listens on loopback only, and a caller acts as
-//! one demo customer or as the one named by `X-Customer-Id`, in the role named by `X-Role`.
+//! Who calls: the bearer of a token. Without keys to check tokens with, the server listens on loopback
+//! only, and a caller acts as one demo customer or as the one named by `X-Customer-Id`, in the role
+//! named by `X-Role`.
 //!
 //! A handler says by its extractor what it needs; [`Role::may_act_as`] says who has it.
 
+use crate::App;
 use crate::problem::Problem;
-use axum::extract::{FromRequestParts, Request};
-use axum::http::header::HOST;
+use crate::tokens::Tokens;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -13,8 +16,18 @@ use axum::response::{IntoResponse, Response};
 use domain::ids::CustomerId;
 use domain::person::Person;
 use domain::words::Role;
+use std::sync::Arc;
 
 const DEMO_CUSTOMER: &str = "demo";
+
+/// Whom to believe that they are who they say.
+#[derive(Clone)]
+pub enum Trust {
+    /// Anybody on this machine.
+    ThisMachine,
+    /// Whoever has a token.
+    Tokens(Arc<Tokens>),
+}
 
 /// The customer that a request acts as, whatever the role: what is a customer's own.
 pub(crate) struct Caller(pub(crate) CustomerId);
@@ -35,11 +48,11 @@ macro_rules! needs {
         needs!(impl $role, |_| $role);
     };
     (impl $role:ident, $of:expr) => {
-        impl<S: Sync> FromRequestParts<S> for $role {
+        impl FromRequestParts<App> for $role {
             type Rejection = Problem;
 
-            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                who(parts, Role::$role).map($of)
+            async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+                who(parts, app, Role::$role).map($of)
             }
         }
     };
@@ -58,40 +71,76 @@ needs!(
     Partner(Person)
 );
 
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(who(parts, Role::Customer)?.id))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Self(who(parts, app, Role::Customer)?.id))
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Anyone {
+impl OptionalFromRequestParts<App> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        who(parts, Role::Customer).map(Self)
+    /// What everybody may see, and who is known sees a little more of. A bad token is no visitor's.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
+        match &app.trust {
+            Trust::Tokens(_) if !parts.headers.contains_key(AUTHORIZATION) => Ok(None),
+            _ => Ok(Some(Self(who(parts, app, Role::Customer)?.id))),
+        }
     }
 }
 
-fn who(parts: &Parts, needed: Role) -> Result<Person, Problem> {
+impl FromRequestParts<App> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        who(parts, app, Role::Customer).map(Self)
+    }
+}
+
+fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
+    let person = match &app.trust {
+        Trust::ThisMachine => named(parts)?,
+        Trust::Tokens(tokens) => borne(parts, tokens)?,
+    };
+    if person.role.may_act_as(needed) {
+        return Ok(person);
+    }
+    let detail = format!("this is for {needed}, not for {}", person.role);
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+}
+
+fn borne(parts: &Parts, tokens: &Tokens) -> Result<Person, Problem> {
+    let unauthenticated =
+        |detail: String| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+    let given = parts.headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok());
+    let token = given.and_then(|given| {
+        let (scheme, token) = given.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
+    let token = token.ok_or_else(|| unauthenticated("Authorization: Bearer …".to_owned()))?;
+    tokens.person(token).map_err(|disbelief| unauthenticated(disbelief.to_string()))
+}
+
+fn named(parts: &Parts) -> Result<Person, Problem> {
     let header = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let unfit = "X-Customer-Id: letters, digits, - and _, at most 128";
     let id = CustomerId::parse(header("x-customer-id").unwrap_or(DEMO_CUSTOMER))
         .map_err(|_| Problem::malformed(unfit))?;
     let role = Role::parse(header("x-role").unwrap_or(Role::Customer.as_str()))
         .map_err(|_| Problem::malformed("X-Role: customer, gate, staff, admin or partner"))?;
-    if role.may_act_as(needed) {
-        return Ok(Person { id, role });
-    }
-    let detail = format!("this is for {needed}, not for {role}");
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+    Ok(Person { id, role })
 }
 
 /// A web page of elsewhere can make a browser call loopback under a name of its own (DNS
-/// rebinding); such a call bears that name.
-pub(crate) async fn loopback_names_only(request: Request, next: Next) -> Response {
-    if names_loopback(request.headers()) {
+/// rebinding); such a call bears that name. It has no token.
+pub(crate) async fn loopback_names_only(
+    State(trust): State<Trust>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if matches!(trust, Trust::Tokens(_)) || names_loopback(request.headers()) {
         return next.run(request).await;
     }
     let detail = "without tokens this server answers to loopback names only";

@@ -5,6 +5,7 @@ pub mod attention;
 pub mod audit_entries;
 pub mod blocked_refunds;
 pub mod callbacks;
+pub mod caller;
 pub mod cancellations;
 pub mod check_ins;
 pub mod erasures;
@@ -25,11 +26,11 @@ pub mod showtimes;
 pub mod theaters;
 pub mod tickets;
 pub mod timeline;
+pub mod tokens;
 pub mod webhooks;
 
 mod body;
 mod bytes;
-mod caller;
 mod etag;
 mod idempotency;
 mod json;
@@ -55,6 +56,7 @@ use tokio::sync::watch;
 pub struct App {
     pub store: Store,
     pub temporal: TemporalLink,
+    pub trust: caller::Trust,
     /// Answer 400 to commands without an Idempotency-Key.
     pub require_idempotency_key: bool,
     /// Whether the payment company is called, where this process calls it.
@@ -83,6 +85,7 @@ pub struct TemporalLink {
 
 /// All routes.
 pub fn router(app: App) -> Router {
+    let trust = app.trust.clone();
     Router::new()
         .merge(movies::routes())
         .merge(theaters::routes())
@@ -111,7 +114,7 @@ pub fn router(app: App) -> Router {
         .merge(invariants::routes())
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
-        .layer(middleware::from_fn(caller::loopback_names_only))
+        .layer(middleware::from_fn_with_state(trust, caller::loopback_names_only))
         .layer(middleware::from_fn(bytes::whole_body))
         .layer(middleware::from_fn(problem::render))
         .with_state(app)

@@ -236,6 +236,14 @@ impl Customer {
         Self { id, ..self }
     }
 
+    /// The same, who shows this token with each request.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        let bearer = format!("Bearer {token}").parse().expect("a header");
+        let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
+        let http = reqwest::Client::builder().no_proxy().default_headers(headers).build();
+        Self { http: http.expect("a client"), ..self }
+    }
+
     /// The same person in another role.
     pub(crate) fn as_role(&self, role: &'static str) -> Self {
         Self { role: Some(role), ..self.clone() }

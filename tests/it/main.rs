@@ -36,6 +36,7 @@ mod store;
 mod structure;
 mod temporal;
 mod ticketing;
+mod tokens;
 mod up;
 mod webhooks;
 mod windows;

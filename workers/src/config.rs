@@ -3,9 +3,14 @@
 
 use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
+use anyhow::Context;
+use api::caller::Trust;
+use api::tokens::Tokens;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::ids::CustomerId;
 use domain::reservation::Deadlines;
 use domain::secret::Secret;
+use domain::words::Role;
 use events::kafka::Kafka;
 use events::webhooks::reach::Reach;
 use gateway::limiter::Limits;
@@ -13,6 +18,7 @@ use reqwest::Url;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Kafka's client says the same many times a second while a broker is away; we say that events wait.
@@ -34,7 +40,7 @@ pub(crate) enum Command {
     /// Start everything: store, Temporal, a stand-in for the payment company, workers and API.
     Up(Box<Up>),
     /// Run the API alone, for a fleet on PostgreSQL.
-    Api(Api),
+    Api(Box<Api>),
     /// Run workers alone, for a fleet on PostgreSQL.
     Worker(Box<Worker>),
     /// Bring the schema of a fleet's database up to date, and end.
@@ -47,6 +53,10 @@ pub(crate) enum Command {
     FakeGateway(FakeGateway),
     /// Run the stand-in for the companies that send messages alone.
     FakeNotices(FakeNotices),
+    /// Make keys to sign tokens with, where nobody else issues them.
+    Keys(Keys),
+    /// Print a token for somebody, signed with such a key.
+    Token(Token),
     /// Ask a process on this machine whether it is ready; the exit code says it.
     Probe(Probe),
     /// Run a command that ends when standard input does.
@@ -62,10 +72,12 @@ pub(crate) struct Up {
     /// Where everything is kept: database, Temporal's file, the gateway's journal, logs.
     #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
     pub(crate) data_dir: PathBuf,
-    /// Where the API listens; a loopback address, because there are no tokens yet. The other ports
-    /// are the next free ones after it.
+    /// Where the API listens; without --auth-keys a loopback address. The other ports are the next
+    /// free ones after it.
     #[arg(long, env = "MARQUEE_LISTEN", default_value = "127.0.0.1:8088")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) auth: AuthFlags,
     /// What is on offer: a cinema of today, or a million places for load.
     #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
     pub(crate) catalogue: CatalogueKind,
@@ -101,9 +113,11 @@ pub(crate) struct Up {
 
 #[derive(Args)]
 pub(crate) struct Api {
-    /// Where the API listens; a loopback address, because there are no tokens yet.
+    /// Where the API listens; without --auth-keys a loopback address.
     #[arg(long, env = "MARQUEE_LISTEN", default_value = "127.0.0.1:8088")]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) auth: AuthFlags,
     /// What is on offer: a cinema of today, or a million places for load.
     #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
     pub(crate) catalogue: CatalogueKind,
@@ -335,6 +349,67 @@ impl From<&KafkaFlags> for Option<Kafka> {
         let (topic, settings) = (kafka_topic.clone(), kafka_settings.clone());
         kafka_brokers.clone().map(|brokers| Kafka { brokers, topic, settings })
     }
+}
+
+/// Whose tokens are believed, the same for the whole fleet.
+#[derive(Args)]
+pub(crate) struct AuthFlags {
+    /// A file with the public keys (JWKS) of whoever issues tokens. Without it there are no tokens,
+    /// and the API listens on loopback only.
+    #[arg(long, value_name = "FILE", env = "MARQUEE_AUTH_KEYS")]
+    auth_keys: Option<PathBuf>,
+    #[command(flatten)]
+    names: TokenNames,
+}
+
+/// What stands in every token.
+#[derive(Args)]
+pub(crate) struct TokenNames {
+    /// Who issues tokens: their `iss`.
+    #[arg(long, env = "MARQUEE_AUTH_ISSUER", default_value = "marquee")]
+    pub(crate) auth_issuer: String,
+    /// Whom they are for: their `aud`.
+    #[arg(long, env = "MARQUEE_AUTH_AUDIENCE", default_value = "marquee")]
+    pub(crate) auth_audience: String,
+}
+
+impl AuthFlags {
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        let Some(file) = &self.auth_keys else { return Ok(Trust::ThisMachine) };
+        let named = || format!("--auth-keys {}", file.display());
+        let keys = std::fs::read_to_string(file).with_context(named)?;
+        let TokenNames { auth_issuer, auth_audience } = &self.names;
+        let tokens = Tokens::new(&keys, auth_issuer, auth_audience).with_context(named)?;
+        Ok(Trust::Tokens(Arc::new(tokens)))
+    }
+}
+
+/// Makes keys to sign tokens with, where nobody else issues them.
+#[derive(Args)]
+pub(crate) struct Keys {
+    /// Gets `issuer.pem`, which signs and is nobody else's business, and `issuer.json`, for
+    /// `--auth-keys`. What is there stays.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
+}
+
+/// Prints a token.
+#[derive(Args)]
+pub(crate) struct Token {
+    /// What signs it: `issuer.pem`.
+    #[arg(long, value_name = "FILE", env = "MARQUEE_TOKEN_KEY")]
+    pub(crate) key: PathBuf,
+    /// Who bears it: letters, digits, - and _.
+    #[arg(long, value_parser = |text: &str| CustomerId::parse(text))]
+    pub(crate) subject: CustomerId,
+    /// What they are: customer, gate, staff, admin or partner.
+    #[arg(long, default_value = "customer", value_parser = Role::parse)]
+    pub(crate) role: Role,
+    /// How long it is good for.
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub(crate) lasts: Duration,
+    #[command(flatten)]
+    pub(crate) names: TokenNames,
 }
 
 /// For those who operate it.

@@ -7,7 +7,7 @@ use crate::crew::{Crew, Hire, Link};
 use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
-use crate::serving::{listen_on_loopback, serve};
+use crate::serving::{listen_for, serve};
 use crate::stopping::{asked_to_stop, drained, in_time};
 use ::workers::connection::{Target, watch_over};
 use ::workers::temporal_options::Queue;
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 /// The API alone; it takes bookings also before Temporal or a worker is there.
 pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
-    let (listener, api_at) = listen_on_loopback(options.listen).await?;
+    let (trust, listener, api_at) = listen_for(&options.auth, options.listen).await?;
     let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
@@ -36,6 +36,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
     let app = App {
         store,
         temporal: TemporalLink { client, up: temporal_up },
+        trust,
         require_idempotency_key: options.require_idempotency_key,
         stopping: about_to_stop,
         waiting: Waiting::default(),

@@ -10,6 +10,7 @@ mod crew;
 mod fleet;
 mod guard;
 mod histories;
+mod issuer;
 mod ledger;
 mod metrics;
 mod notice_company;
@@ -41,9 +42,11 @@ fn main() -> ExitCode {
         Command::Check(options) => on_runtime(check::check(options)),
         Command::Temporal(options) => on_runtime(up::temporal(options)),
         Command::Up(options) => on_runtime(up::up(*options)),
-        Command::Api(options) => on_runtime(fleet::api(options)),
+        Command::Api(options) => on_runtime(fleet::api(*options)),
         Command::Worker(options) => on_runtime(fleet::worker(*options)),
         Command::Migrate(options) => on_runtime(fleet::migrate(options)),
+        Command::Keys(options) => issuer::keys(&options).map(|()| ExitCode::SUCCESS),
+        Command::Token(options) => issuer::token(&options).map(|()| ExitCode::SUCCESS),
         Command::Probe(options) => on_runtime(operations::probe(options)),
     };
     ended.unwrap_or_else(|error| {

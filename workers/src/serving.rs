@@ -1,8 +1,10 @@
 //! The API on its listener, until it is told to stop.
 
+use crate::config::AuthFlags;
 use crate::metrics;
 use anyhow::{Context, bail};
 use api::App;
+use api::caller::Trust;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
@@ -12,16 +14,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Anybody who reaches the API may act for any customer, so only this machine may.
-pub(crate) async fn listen_on_loopback(
+/// Without tokens anybody who reaches the API may act for any customer, so only this machine may.
+pub(crate) async fn listen_for(
+    auth: &AuthFlags,
     at: SocketAddr,
-) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    if !at.ip().is_loopback() {
-        bail!("--listen {at}: without tokens the API listens on loopback only");
+) -> anyhow::Result<(Trust, TcpListener, SocketAddr)> {
+    let trust = auth.trust()?;
+    if matches!(trust, Trust::ThisMachine) && !at.ip().is_loopback() {
+        bail!("--listen {at}: without tokens (--auth-keys) the API listens on loopback only");
     }
     let listener = listen(at, "--listen").await?;
     let at = listener.local_addr()?;
-    Ok((listener, at))
+    Ok((trust, listener, at))
 }
 
 pub(crate) async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

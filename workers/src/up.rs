@@ -9,7 +9,7 @@ use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
 use crate::ports::Port;
-use crate::serving::{listen, listen_on_loopback, serve};
+use crate::serving::{listen, listen_for, serve};
 use crate::stopping::{asked_to_stop, in_time};
 use crate::temporal_server::{DevServer, Sources, find_or_build};
 use ::workers::connection::Target;
@@ -33,9 +33,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
-    let data_dir = data_dir(&options.data_dir)?;
-    let _lock = lock(&data_dir)?;
-    let (listener, api_at) = listen_on_loopback(options.listen).await?;
+    let (data_dir, _lock) = locked(&options.data_dir)?;
+    let (trust, listener, api_at) = listen_for(&options.auth, options.listen).await?;
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
@@ -49,6 +48,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let app = App {
         store: store.clone(),
         temporal: TemporalLink { client, up: temporal_up.clone() },
+        trust,
         require_idempotency_key: options.require_idempotency_key,
         stopping: quitting.clone(),
         waiting: Waiting::default(),
@@ -144,11 +144,12 @@ fn data_dir(asked: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Two of us on one folder would be two writers of one file.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
+fn locked(asked: &Path) -> anyhow::Result<(PathBuf, File)> {
+    let data_dir = data_dir(asked)?;
     let path = data_dir.join("up.lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok((data_dir, file)),
         Err(TryLockError::WouldBlock) => bail!(
             "another marquee uses {}; stop it, or give this one another --data-dir",
             data_dir.display()

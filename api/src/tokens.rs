@@ -1,0 +1,132 @@
+//! Bearer tokens: signed JWTs of an issuer whose public keys we have (RFC 7519, and its best practices,
+//! RFC 8725). `sub` is the person, `role` what they are; without it a customer.
+
+use domain::ids::CustomerId;
+use domain::person::Person;
+use domain::words::Role;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// Clocks may differ by this much.
+const LEEWAY_SECS: u64 = 30;
+
+/// Whom we believe, and for whom the tokens must be.
+pub struct Tokens {
+    keys: Vec<Key>,
+    issuer: String,
+    audience: String,
+}
+
+struct Key {
+    id: Option<String>,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+/// The keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error("not a JSON Web Key Set")]
+    NotASet(#[source] serde_json::Error),
+    #[error("no key in it")]
+    Empty,
+    #[error("key {0} is none of Ed25519, P-256 and RSA")]
+    Unfit(String),
+    #[error("key {0} cannot be read")]
+    Broken(String, #[source] jsonwebtoken::errors::Error),
+}
+
+/// The token is not to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Disbelief {
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not from the issuer, not for this service, or not a token")]
+    Invalid,
+    #[error("the token's role is none of customer, gate, staff, admin and partner")]
+    NoSuchRole,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    role: Option<String>,
+}
+
+impl Tokens {
+    /// `key_set` is the issuer's JWKS (RFC 7517). Its keys say how they sign; a token has no say in that.
+    pub fn new(key_set: &str, issuer: &str, audience: &str) -> Result<Self, KeysError> {
+        let set: JwkSet = serde_json::from_str(key_set).map_err(KeysError::NotASet)?;
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        let mut tokens = Self { keys: Vec::new(), issuer, audience };
+        for jwk in &set.keys {
+            tokens.keys.push(tokens.key(jwk)?);
+        }
+        if tokens.keys.is_empty() { Err(KeysError::Empty) } else { Ok(tokens) }
+    }
+
+    fn key(&self, jwk: &Jwk) -> Result<Key, KeysError> {
+        let id = jwk.common.key_id.clone();
+        let name = || id.clone().unwrap_or_else(|| "without kid".to_owned());
+        let algorithm = algorithm(jwk).ok_or_else(|| KeysError::Unfit(name()))?;
+        let decoding =
+            DecodingKey::from_jwk(jwk).map_err(|error| KeysError::Broken(name(), error))?;
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY_SECS;
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        Ok(Key { id, decoding, validation })
+    }
+
+    /// Who bears it.
+    pub(crate) fn person(&self, token: &str) -> Result<Person, Disbelief> {
+        let key = self.key_of(token).ok_or(Disbelief::Invalid)?;
+        let claims = decode::<Claims>(token, &key.decoding, &key.validation);
+        let Claims { sub, role } = claims.map_err(|error| disbelief(&error))?.claims;
+        let role = role.as_deref().map_or(Ok(Role::Customer), Role::parse);
+        let role = role.map_err(|_| Disbelief::NoSuchRole)?;
+        Ok(Person { id: id_of(&sub), role })
+    }
+
+    fn key_of(&self, token: &str) -> Option<&Key> {
+        match decode_header(token).ok()?.kid {
+            Some(kid) => self.keys.iter().find(|key| key.id.as_ref() == Some(&kid)),
+            // A set of one key needs no names.
+            None => self.keys.first().filter(|_| self.keys.len() == 1),
+        }
+    }
+}
+
+fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
+    match &jwk.algorithm {
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            Some(Algorithm::EdDSA)
+        }
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Some(Algorithm::ES256)
+        }
+        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
+        _ => None,
+    }
+}
+
+fn disbelief(error: &jsonwebtoken::errors::Error) -> Disbelief {
+    match error.kind() {
+        jsonwebtoken::errors::ErrorKind::ExpiredSignature => Disbelief::Expired,
+        _ => Disbelief::Invalid,
+    }
+}
+
+/// A subject may be anything, also somebody's address; what is none of our ids is not kept, but its
+/// digest.
+fn id_of(subject: &str) -> CustomerId {
+    CustomerId::parse(subject).unwrap_or_else(|_| {
+        let digest = Sha256::digest(subject);
+        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        CustomerId::parse(format!("sub-{hex}")).expect("letters and digits")
+    })
+}

@@ -1,0 +1,173 @@
+//! With keys a caller is who their token says, and nobody else; and the API may listen anywhere.
+
+use crate::app::{App, Customer, MARQUEE, id};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// An issuer of the test's own.
+struct Issuer(TempDir);
+
+impl Issuer {
+    fn new() -> Self {
+        let issuer = Self(tempfile::tempdir().expect("a temporary folder"));
+        issuer.run(&["keys", "--into", &issuer.path("")]);
+        issuer
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.0.path().join(file).display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = Command::new(MARQUEE).args(arguments).output().expect("marquee runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a text").trim().to_owned()
+    }
+
+    fn token(&self, subject: &str, role: &str) -> String {
+        let key = self.path("issuer.pem");
+        self.run(&["token", "--key", &key, "--subject", subject, "--role", role])
+    }
+
+    /// A token that says this, signed by its key.
+    fn signs(&self, claims: &Value) -> String {
+        let pem = std::fs::read(Path::new(&self.path("issuer.pem"))).expect("a key");
+        let key = EncodingKey::from_ec_pem(&pem).expect("a key");
+        encode(&Header::new(Algorithm::ES256), claims, &key).expect("a token")
+    }
+}
+
+/// What a good token of a customer says, but for these members.
+fn claims(other: Value) -> Value {
+    let mut claims = json!({
+        "iss": "marquee", "aud": "marquee", "sub": "customer", "role": "customer",
+        "exp": get_current_timestamp() + 60,
+    });
+    for (name, value) in other.as_object().expect("members") {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+async fn tells_everybody(app: &App, path: &str) {
+    app.customer("nobody").get(path).await.expect(200);
+}
+
+async fn is_refused(customer: &Customer, what: &str) {
+    for path in ["/mypage", "/reservations", "/admin/attention", "/events"] {
+        let answer = customer.get(path).await;
+        assert_eq!(answer.header("www-authenticate"), "Bearer", "{what}: {path}");
+        assert_eq!(answer.expect(401)["code"], "unauthenticated", "{what}: {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_who_their_token_says() {
+    let issuer = Issuer::new();
+    // Anywhere, here on all addresses.
+    let flags = ["--auth-keys", &issuer.path("issuer.json"), "--listen", "0.0.0.0:0"];
+    let app = App::start(&flags).await;
+    let bearer = |token: &str| app.customer("ignored").with_token(token);
+
+    let customer = bearer(&issuer.token("somebody", "customer"));
+    let ticketed = customer.ticketed(1).await;
+    assert_eq!(ticketed["customerId"], "somebody");
+    // A role or a name that is only said counts for nothing.
+    customer.as_role("admin").get("/admin/attention").await.expect(403);
+    let other = bearer(&issuer.token("other", "customer"));
+    let path = format!("/reservations/{}", id(&ticketed));
+    other.get(&path).await.expect(404);
+    let staff = bearer(&issuer.token("boss", "staff"));
+    staff.get(&path).await.expect(200);
+    staff.get("/events").await.expect(403);
+    bearer(&issuer.token("acme", "partner")).get("/events?limit=1").await.expect(200);
+
+    // What hangs on the door.
+    let show = ticketed["showtimeId"].as_str().expect("an id");
+    for path in ["/movies", "/theaters", "/showtimes?limit=1", "/readyz", &seat_map(show)] {
+        tells_everybody(&app, path).await;
+    }
+    let mine = customer.get(&seat_map(show)).await.expect(200).to_string();
+    assert!(mine.contains("MINE"));
+    is_refused(&app.customer("nobody"), "no token").await;
+    let named = app.customer("x").request("GET", "/movies").header("host", "cinema.example:80");
+    app.customer("x").send(named).await.expect(200);
+
+    refuses_what_others_sign(&app, &issuer).await;
+    // Whatever an issuer calls its people; and an address is not kept.
+    let odd =
+        bearer(&issuer.signs(&claims(json!({"sub": "kakao|hong@example.com", "role": null}))));
+    let reserved = odd.reserve(1).await;
+    assert!(reserved["customerId"].as_str().expect("an id").starts_with("sub-"));
+    assert_eq!(odd.get("/mypage").await.expect(200)["items"][0]["reservationId"], reserved["id"]);
+}
+
+fn seat_map(showtime: &str) -> String {
+    format!("/showtimes/{showtime}/seatmap")
+}
+
+async fn refuses_what_others_sign(app: &App, issuer: &Issuer) {
+    let now = get_current_timestamp();
+    let without = |name: &str| {
+        let mut all = claims(json!({}));
+        all.as_object_mut().expect("members").remove(name);
+        issuer.signs(&all)
+    };
+    let good = issuer.signs(&claims(json!({})));
+    app.customer("x").with_token(&good).get("/mypage").await.expect(200);
+    let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    let unsigned = encode(&Header::default(), &claims(json!({})), &EncodingKey::from_secret(b"x"));
+    let unsigned = unsigned.expect("a token");
+    let public = std::fs::read(issuer.path("issuer.json")).expect("the public key");
+    let by_public = EncodingKey::from_secret(&public);
+    let confused = encode(&Header::default(), &claims(json!({})), &by_public).expect("a token");
+    for (what, token) in [
+        ("nothing", String::new()),
+        ("no token", "abc".to_owned()),
+        ("another issuer's key", Issuer::new().signs(&claims(json!({})))),
+        ("another issuer", issuer.signs(&claims(json!({"iss": "elsewhere"})))),
+        ("for others", issuer.signs(&claims(json!({"aud": "elsewhere"})))),
+        ("expired", issuer.signs(&claims(json!({"exp": now - 60})))),
+        ("not yet", issuer.signs(&claims(json!({"nbf": now + 600})))),
+        ("for ever", without("exp")),
+        ("for nobody", without("aud")),
+        ("by nobody", without("iss")),
+        ("nobody's", without("sub")),
+        ("of no role we know", issuer.signs(&claims(json!({"role": "king"})))),
+        ("signed with a secret", unsigned),
+        ("signed with the public key", confused),
+        // {"alg":"none"}
+        ("not signed", format!("eyJhbGciOiJub25lIn0.{payload}.")),
+        ("its signature cut", format!("{header}.{payload}.{}", &signature[1..])),
+        ("twice", format!("{good} {good}")),
+    ] {
+        is_refused(&app.customer("x").with_token(&token), what).await;
+    }
+    let basic = app.customer("x").request("GET", "/mypage").header("authorization", "Basic eDp5");
+    app.customer("x").send(basic).await.expect(401);
+}
+
+#[test]
+fn keys_that_are_none_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("keys.json");
+    let octets = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#;
+    for (text, says) in [
+        (None, "--auth-keys"),
+        (Some("{}"), "not a JSON Web Key Set"),
+        (Some(r#"{"keys":[]}"#), "no key in it"),
+        (Some(octets), "none of Ed25519, P-256 and RSA"),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(&file, text).expect("a file");
+        }
+        let mut command = Command::new(MARQUEE);
+        command.args(["up", "--listen", "0.0.0.0:0", "--data-dir"]).arg(folder.path());
+        let output = command.arg("--auth-keys").arg(&file).output().expect("marquee runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(says), "{text:?}: {said}");
+    }
+}
