@@ -3,7 +3,7 @@
 
 mod balancer;
 mod deploys;
-mod parts;
+pub(crate) mod parts;
 
 use crate::app::{Customer, MARQUEE, id, lasts, text, until};
 use crate::postgres::{cluster, own_cluster};

@@ -1,7 +1,7 @@
 //! Events on a real Kafka broker, read by a client that nobody here wrote (kafka-python).
 
-mod broker;
-mod consumer;
+pub(crate) mod broker;
+pub(crate) mod consumer;
 mod policy_handler;
 
 use crate::app::{App, Customer, SOON, id, text, together, until};

@@ -9,6 +9,7 @@ mod cancelling;
 mod chaos;
 mod checking;
 mod choosing;
+mod compose;
 mod contract;
 mod crowds;
 mod deadlines;

@@ -450,7 +450,8 @@ pub(crate) struct NoticeFlags {
         default_value_t = NoticeCompany::Solapi
     )]
     pub(crate) kind: NoticeCompany,
-    /// Root of its server. Without it, `up` starts a stand-in, and a worker sends no notices.
+    /// Root of its server, which knows us by MARQUEE_NOTICES_KEY and MARQUEE_NOTICES_SECRET in the
+    /// environment. Without it, `up` starts a stand-in, and a worker sends no notices.
     #[arg(
         id = "notices_url",
         value_name = "URL",
@@ -458,7 +459,8 @@ pub(crate) struct NoticeFlags {
         env = "MARQUEE_NOTICES_URL"
     )]
     pub(crate) url: Option<Url>,
-    /// Root of NHN Cloud's server for texts.
+    /// Root of NHN Cloud's server for texts, with MARQUEE_NOTICES_SMS_KEY and
+    /// MARQUEE_NOTICES_SMS_SECRET.
     #[arg(long, value_name = "URL", env = "MARQUEE_NOTICES_SMS_URL")]
     pub(crate) notices_sms_url: Option<Url>,
     /// The KakaoTalk channel that speaks: Solapi's pfId, NHN Cloud's senderKey.

@@ -14,14 +14,14 @@ use tempfile::TempDir;
 const DRAIN: &str = "1s";
 
 /// One process of ours under a guard. It ends with this value.
-pub(super) struct Part {
+pub(crate) struct Part {
     guard: Child,
     pid: Pid,
     log: PathBuf,
 }
 
 impl Part {
-    fn start(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = folder.join(format!("{}-{number}.log", arguments[0]));
@@ -52,17 +52,28 @@ impl Part {
     }
 
     /// Ends it in an orderly way; false when it did not end well.
-    pub(super) fn stop(mut self) -> bool {
+    pub(crate) fn stop(mut self) -> bool {
+        // Waiting would close it, and the guard would hurry its command.
+        let lifeline = self.guard.stdin.take();
         self.signal(Signal::TERM);
-        self.guard.wait().expect("it ends").success()
+        let ended = self.guard.wait().expect("it ends");
+        drop(lifeline);
+        if !ended.success() {
+            self.show_log();
+        }
+        ended.success()
+    }
+
+    fn show_log(&self) {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        eprintln!("{}:\n{log}", self.log.display());
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            eprintln!("{}:\n{log}", self.log.display());
+            self.show_log();
         }
         // A stopped process does not hear SIGTERM.
         rustix::process::kill_process(self.pid, Signal::CONT).ok();

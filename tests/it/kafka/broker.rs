@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-pub(super) struct Broker {
+pub(crate) struct Broker {
     kafka: kafka_broker::Broker,
     python: PathBuf,
     _folder: TempDir,
@@ -17,7 +17,7 @@ impl Broker {
     /// With empty files, not started; none where it cannot run.
     ///
     /// On CI that is a failure: there no test must pass by not running.
-    pub(super) async fn prepare() -> Option<Self> {
+    pub(crate) async fn prepare() -> Option<Self> {
         let missing = |program: &&&str| Command::new(program).arg("--version").output().is_err();
         if let Some(missing) = ["java", "mvn", "python3", "redis-server"].iter().find(missing) {
             assert!(std::env::var_os("CI").is_none(), "CI needs {missing}");
@@ -30,31 +30,31 @@ impl Broker {
         Some(Self { kafka: kafka.expect("a broker"), python: python(), _folder: folder })
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.kafka.address()
     }
 
     /// What lets Marquee speak to it, with TLS and a password.
-    pub(super) fn flags(&self) -> [String; 4] {
+    pub(crate) fn flags(&self) -> [String; 4] {
         let (address, settings) = (self.kafka.secure_address(), self.kafka.secure_settings());
         ["--kafka-brokers".to_owned(), address, "--kafka-settings".to_owned(), settings]
     }
 
-    pub(super) fn python(&self) -> &Path {
+    pub(crate) fn python(&self) -> &Path {
         &self.python
     }
 
-    pub(super) fn topic(&self, name: &'static str) -> Topic {
+    pub(crate) fn topic(&self, name: &'static str) -> Topic {
         Topic { python: self.python.clone(), brokers: self.address(), name }
     }
 
     /// Starts it on its files, and waits until it takes connections.
-    pub(super) async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         self.kafka.start().await.expect("Kafka");
     }
 
     /// In the middle of whatever it does.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.kafka.kill().expect("it ran");
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Record {
-    pub(super) key: String,
-    pub(super) value: Value,
-    pub(super) headers: BTreeMap<String, String>,
+pub(crate) struct Record {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -25,19 +25,19 @@ impl Record {
 }
 
 /// How many different events these are.
-pub(super) fn different<'r>(records: impl IntoIterator<Item = &'r Record>) -> usize {
+pub(crate) fn different<'r>(records: impl IntoIterator<Item = &'r Record>) -> usize {
     records.into_iter().map(Record::place).collect::<BTreeSet<_>>().len()
 }
 
-pub(super) struct Topic {
-    pub(super) python: PathBuf,
-    pub(super) brokers: String,
-    pub(super) name: &'static str,
+pub(crate) struct Topic {
+    pub(crate) python: PathBuf,
+    pub(crate) brokers: String,
+    pub(crate) name: &'static str,
 }
 
 impl Topic {
     /// All that is there now, each partition in order; nothing while it cannot be read.
-    pub(super) async fn read(&self) -> Vec<Record> {
+    pub(crate) async fn read(&self) -> Vec<Record> {
         let output = self.consumer().output();
         let output = timeout(SOON, output).await.expect("it ends").expect("python runs");
         let printed = String::from_utf8(output.stdout).expect("JSON is UTF-8");
@@ -45,7 +45,7 @@ impl Topic {
     }
 
     /// A new group of so many consumers, which read on from now.
-    pub(super) fn group(&self, consumers: usize) -> Group {
+    pub(crate) fn group(&self, consumers: usize) -> Group {
         let (tell, told) = mpsc::unbounded_channel();
         let members = (0..consumers).map(|n| self.member(n, tell.clone())).collect();
         Group { _members: members, told, shares: vec![Vec::new(); consumers] }
@@ -73,7 +73,7 @@ impl Topic {
     }
 }
 
-pub(super) struct Group {
+pub(crate) struct Group {
     /// They end with their standard input.
     _members: Vec<Child>,
     told: mpsc::UnboundedReceiver<(usize, Record)>,
@@ -82,7 +82,7 @@ pub(super) struct Group {
 
 impl Group {
     /// What each of them got, when they have got all these.
-    pub(super) async fn shares(mut self, all: &[Record]) -> Vec<Vec<Record>> {
+    pub(crate) async fn shares(mut self, all: &[Record]) -> Vec<Vec<Record>> {
         let all = different(all);
         let reading = async {
             while different(self.shares.iter().flatten()) < all {

@@ -1,0 +1,218 @@
+//! `docker-compose.yml`, with processes for containers: the same commands and the same environment,
+//! each name in it pointing to a process of this test. Temporal is the dev server here; the database
+//! and the broker are real ones.
+
+mod file;
+
+use crate::app::{Customer, MARQUEE, free_ports, id, tools_dir, until};
+use crate::fleet::parts::Part;
+use crate::kafka::broker::Broker;
+use crate::postgres::cluster;
+use crate::temporal::Temporal;
+use file::{File, Service};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const STAY: [&str; 6] =
+    ["gateway", "notices", "api", "worker-booking", "worker-payment", "worker-ticket"];
+
+/// What the names in the file stand for here.
+struct Play {
+    file: File,
+    folder: TempDir,
+    /// From, to; tried in this order.
+    names: Vec<(&'static str, String)>,
+    database: String,
+}
+
+impl Play {
+    fn new(temporal: &Temporal, broker: &Broker, database: String) -> Self {
+        let local = || format!("127.0.0.1:{}", free_ports());
+        let (api, gateway, notices) = (local(), local(), local());
+        let names = vec![
+            ("0.0.0.0:8088", api.clone()),
+            ("0.0.0.0:8089", gateway.clone()),
+            ("0.0.0.0:8090", notices.clone()),
+            ("api:8088", api),
+            ("gateway:8089", gateway),
+            ("notices:8090", notices),
+            ("temporal:7233", temporal.address()),
+            ("kafka:9092", broker.address()),
+        ];
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { file: File::read(), folder, names, database }
+    }
+
+    fn at(&self, name: &str) -> String {
+        let found = self.names.iter().find(|(from, _)| *from == name);
+        format!("http://{}", found.expect("a name").1)
+    }
+
+    fn here(&self, service: &Service, text: &str) -> String {
+        let mut here = text.to_owned();
+        for (volume, path) in &service.volumes {
+            here = here.replace(path, &self.volume(volume).display().to_string());
+        }
+        for (from, to) in &self.names {
+            here = here.replace(from, to);
+        }
+        here
+    }
+
+    fn volume(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("it is writable");
+        folder
+    }
+
+    /// What a container would be started with.
+    fn words(&self, name: &str, more: &[&str]) -> (Vec<String>, Vec<(String, String)>) {
+        let service = self.file.service(name);
+        let words = service.words().into_iter().map(|word| self.here(service, &word));
+        let words = words.chain(more.iter().map(|&word| word.to_owned())).collect();
+        let settings = service.environment.iter().map(|(setting, value)| {
+            let value = match setting.as_str() {
+                "MARQUEE_DATABASE_URL" => self.database.clone(),
+                "MARQUEE_OPERATIONS_LISTEN" => format!("127.0.0.1:{}", free_ports()),
+                _ => self.here(service, value),
+            };
+            (setting.clone(), value)
+        });
+        (words, settings.collect())
+    }
+
+    /// Runs to its end, and says what it printed.
+    fn once(&self, name: &str, more: &[&str]) -> String {
+        let (words, settings) = self.words(name, more);
+        let output = Command::new(MARQUEE).args(words).envs(settings).output();
+        let output = output.expect("marquee runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}");
+        String::from_utf8(output.stdout).expect("a text").trim().to_owned()
+    }
+
+    /// Starts it and waits until its health check is content, where it has one.
+    async fn start(&self, name: &str) -> Part {
+        let (words, settings) = self.words(name, &[]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let settings: Vec<(&str, &str)> =
+            settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let part = Part::start(self.folder.path(), &words, &settings);
+        if self.file.service(name).has_probe {
+            let probe = || {
+                let mut probe = Command::new(MARQUEE);
+                probe.arg("probe").envs(settings.iter().copied()).output().expect("marquee runs")
+            };
+            until(name, async || probe().status.success()).await;
+        }
+        part
+    }
+}
+
+#[tokio::test]
+async fn what_compose_starts_books_tells_and_cancels() {
+    let (Some(cluster), Some(mut broker)) = (cluster(), Broker::prepare().await) else { return };
+    broker.start().await;
+    let temporal = Temporal::start().await;
+    make_namespace(&temporal);
+    let play = Play::new(&temporal, &broker, cluster.database());
+    play.once("keys", &[]);
+    play.once("migrate", &[]);
+    let mut parts = Vec::new();
+    for name in STAY {
+        parts.push(play.start(name).await);
+    }
+
+    let [api, gateway] = ["api:8088", "gateway:8089"].map(|name| play.at(name));
+    let token = play.once("token", &["--subject", "hong"]);
+    let customer = Customer::new(&api, &gateway, "nobody").with_token(&token);
+    let show = customer.showtime().await;
+    let body = json!({
+        "showtimeId": show["id"], "grade": "STANDARD",
+        "admissions": [{"type": "ADULT", "count": 2}],
+        "plan": {"method": "CARD", "seats": "best"},
+        "contact": {"phone": "010-0000-0001", "language": "en"},
+    });
+    let reservation = customer.post("/reservations", body).await.expect(201);
+    assert_eq!(reservation["customerId"], "hong");
+    customer.until(&reservation, "TICKETED").await;
+
+    let told = async || {
+        let outbox = customer.http.get(format!("{}/outbox", play.at("notices:8090")));
+        let outbox: Value = outbox.send().await.expect("it").json().await.expect("JSON");
+        outbox.to_string().contains("Your tickets")
+    };
+    until("the message", told).await;
+    customer.cancel(&reservation).await;
+    customer.until(&reservation, "CANCELLED").await;
+    let topic = broker.topic("reservation");
+    let cancelled = |record: &crate::kafka::consumer::Record| {
+        record.key == id(&reservation) && record.value["eventType"] == "Cancelled"
+    };
+    until("the topic", async || topic.read().await.iter().any(cancelled)).await;
+    for part in parts.into_iter().rev() {
+        assert!(part.stop(), "an orderly stop");
+    }
+}
+
+/// By the very script of the file, with the Temporal CLI that is there.
+fn make_namespace(temporal: &Temporal) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tools = std::fs::read_dir(tools_dir()).expect("a folder").flatten();
+    let cli = tools.map(|entry| entry.path()).find(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("temporal-v"))
+    });
+    // It is found on PATH where nothing had to be built.
+    if let Some(cli) = cli {
+        std::os::unix::fs::symlink(cli, folder.path().join("temporal")).expect("a link");
+    }
+    let path = std::env::var("PATH").expect("a path");
+    let made = Command::new("sh")
+        .arg(file::root().join("deploy/compose/temporal-namespace.sh"))
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .env("TEMPORAL_ADDRESS", temporal.address())
+        .env("TEMPORAL_NAMESPACE", "marquee")
+        .output()
+        .expect("sh");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// What only Docker would find out: settings nobody reads, files that are not there.
+#[test]
+fn what_compose_says_is_known_here() {
+    let file = File::read();
+    let mut ours = 0;
+    for (name, service) in &file.services {
+        for source in &service.mounted {
+            assert!(Path::new(&file::root().join(source)).exists(), "{name} mounts {source}");
+        }
+        for volume in service.volumes.keys() {
+            assert!(file.volumes.contains(volume), "{name} has {volume}, which nobody declared");
+        }
+        for (other, condition) in &service.depends_on {
+            let it = file.service(other);
+            match condition.as_str() {
+                "service_completed_successfully" => assert!(it.ends, "{name}: {other} stays"),
+                "service_healthy" => assert!(it.has_check || it.has_probe, "{name}: {other}"),
+                _ => {}
+            }
+        }
+        assert!(!service.image.ends_with(':') && !service.image.contains("latest"), "{name}");
+        if !service.image.starts_with("marquee:") {
+            continue;
+        }
+        ours += 1;
+        let words = service.words();
+        let help = Command::new(MARQUEE).args([&words[0], "--help"]).output();
+        let help = String::from_utf8(help.expect("marquee runs").stdout).expect("a text");
+        for setting in service.environment.keys() {
+            assert!(help.contains(setting.as_str()), "{name}: {} knows no {setting}", words[0]);
+        }
+        for flag in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag.as_str()), "{name}: {} knows no {flag}", words[0]);
+        }
+    }
+    assert_eq!(ours, STAY.len() + 3);
+}
