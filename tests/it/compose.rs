@@ -152,8 +152,21 @@ async fn what_compose_starts_books_tells_and_cancels() {
         record.key == id(&reservation) && record.value["eventType"] == "Cancelled"
     };
     until("the topic", async || topic.read().await.iter().any(cancelled)).await;
+    is_for_machines(&parts[2].log());
     for part in parts.into_iter().rev() {
         assert!(part.stop(), "an orderly stop");
+    }
+}
+
+/// What is logged, beside the few lines that a start prints.
+fn is_for_machines(log: &str) {
+    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(!lines.is_empty(), "{log}");
+    for line in lines {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        for member in ["timestamp", "level", "target", "message"] {
+            assert!(line[member].is_string(), "{member} in {line}");
+        }
     }
 }
 

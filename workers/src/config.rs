@@ -31,8 +31,17 @@ pub(crate) struct Config {
     /// What is logged to standard error, for example `info` or `marquee=debug,warn`.
     #[arg(long, env = "MARQUEE_LOG", default_value = LOG, global = true)]
     pub(crate) log: String,
+    /// How: `text` for people, `json` for machines.
+    #[arg(long, env = "MARQUEE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Subcommand)]

@@ -27,14 +27,19 @@ mod up;
 mod workers;
 
 use clap::Parser;
-use config::{Command, Config};
+use config::{Command, Config, LogFormat};
+use std::io::IsTerminal;
 use std::process::{ExitCode, Termination};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let config = Config::parse();
     let level = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     let ended = match config.command {
         Command::Guard { command } => guard::run(command),
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),

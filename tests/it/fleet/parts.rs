@@ -65,8 +65,12 @@ impl Part {
     }
 
     fn show_log(&self) {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        eprintln!("{}:\n{log}", self.log.display());
+        eprintln!("{}:\n{}", self.log.display(), self.log());
+    }
+
+    /// All that it has said.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 
