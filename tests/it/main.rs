@@ -37,6 +37,7 @@ mod store;
 mod structure;
 mod temporal;
 mod ticketing;
+mod tls;
 mod tokens;
 mod up;
 mod webhooks;

@@ -1,8 +1,10 @@
 //! A PostgreSQL of the tests' own: one cluster for the test process, one database for each test.
 //! A test that stops the server has a cluster of its own.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -109,12 +111,41 @@ impl Cluster {
         self.server = Some(serve(&self.folder, &postgres));
     }
 
-    /// What `pg_ctl stop -m immediate` does: no process says goodbye, nothing is written.
-    pub(crate) fn stop_at_once(&mut self) {
+    /// From now on, over TCP, with TLS alone, and with who has a certificate of this authority.
+    pub(crate) fn demand_certificates(&self, certificate: &Path, key: &Path, authority: &Path) {
+        let data = self.folder.join("data");
+        let files = [(certificate, "server.crt"), (key, "server.key"), (authority, "root.crt")];
+        for (from, name) in files {
+            let to = data.join(name);
+            std::fs::copy(from, &to).expect("it is writable");
+            std::fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("it is ours");
+            User::of_server().own(&to);
+        }
+        let hba = "hostssl all all 127.0.0.1/32 trust clientcert=verify-ca\n";
+        std::fs::write(data.join("pg_hba.conf"), hba).expect("it is writable");
+        let ssl = "ssl = on\nssl_ca_file = 'root.crt'\n";
+        std::fs::write(data.join("postgresql.auto.conf"), ssl).expect("it is writable");
+        rustix::process::kill_process(self.pid(), Signal::HUP).expect("it runs");
+        let plain = || {
+            let mut ask = Command::new(self.programs.join("psql"));
+            ask.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"]);
+            ask.args(["-c", "select 1", "dbname=postgres sslmode=disable"]).output()
+        };
+        while plain().expect("psql runs").status.success() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn pid(&self) -> Pid {
         let file = self.folder.join("data/postmaster.pid");
         let text = std::fs::read_to_string(file).expect("it runs");
         let pid = text.lines().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-        rustix::process::kill_process(pid.expect("a pid"), Signal::QUIT).expect("it runs");
+        pid.expect("a pid")
+    }
+
+    /// What `pg_ctl stop -m immediate` does: no process says goodbye, nothing is written.
+    pub(crate) fn stop_at_once(&mut self) {
+        rustix::process::kill_process(self.pid(), Signal::QUIT).expect("it runs");
         let server = self.server.take().expect("it runs");
         server.reader.join().expect("it only reads");
     }

@@ -1,9 +1,8 @@
 //! `marquee check`: the auditor at the command line. It reads only, so it may run beside `up`.
 
-use crate::config::Check;
+use crate::config::{Check, temporal};
 use crate::up::database_in;
 use crate::{histories, ledger};
-use ::workers::connection::Target;
 use anyhow::{Context, bail};
 use domain::audit::Violation;
 use domain::ids::ReservationId;
@@ -34,7 +33,7 @@ pub(crate) async fn check(options: Check) -> anyhow::Result<ExitCode> {
         println!("Acknowledged {} reservations", acknowledged.len());
     }
     if let (true, Some(address)) = (options.histories, options.temporal_address) {
-        let target = Target { address, namespace: options.temporal_namespace };
+        let target = temporal(&address, &options.temporal_namespace)?;
         report.extend(histories::unfit_runs(&store, &target).await?);
     }
     tell(&store, &report).await?;

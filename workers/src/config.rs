@@ -1,16 +1,14 @@
 //! Every setting, as a flag with an environment twin. The environment is read here and nowhere
 //! else.
 
+mod auth;
+
 use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
-use anyhow::Context;
-use api::caller::Trust;
-use api::tokens::Tokens;
+use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::ids::CustomerId;
 use domain::reservation::Deadlines;
 use domain::secret::Secret;
-use domain::words::Role;
 use events::kafka::Kafka;
 use events::webhooks::reach::Reach;
 use gateway::limiter::Limits;
@@ -18,8 +16,10 @@ use reqwest::Url;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
+use temporalio_client::ClientOptions;
+
+pub(crate) use auth::{AuthFlags, Keys, Token};
 
 /// Kafka's client says the same many times a second while a broker is away; we say that events wait.
 const LOG: &str = "marquee=info,api=info,rdkafka=off,librdkafka=off,warn";
@@ -232,7 +232,9 @@ pub(crate) struct Database {
     pub(crate) database_url: String,
 }
 
-/// The Temporal server that the processes of a fleet share.
+/// The Temporal server that the processes of a fleet share. Temporal's own variables say how to speak
+/// to it: TEMPORAL_API_KEY, TEMPORAL_TLS, TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_SERVER_NAME,
+/// TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH.
 #[derive(Args)]
 pub(crate) struct TemporalServer {
     /// A running server, `host:port`.
@@ -243,11 +245,18 @@ pub(crate) struct TemporalServer {
     pub(crate) temporal_namespace: String,
 }
 
-impl From<&TemporalServer> for Target {
-    fn from(server: &TemporalServer) -> Self {
-        let TemporalServer { temporal_address, temporal_namespace } = server;
-        Self { address: temporal_address.clone(), namespace: temporal_namespace.clone() }
+impl TemporalServer {
+    pub(crate) fn target(&self) -> anyhow::Result<Target> {
+        temporal(&self.temporal_address, &self.temporal_namespace)
     }
+}
+
+/// A server with what Temporal's own settings say about it: TLS (`TEMPORAL_TLS…`), `TEMPORAL_API_KEY`,
+/// profiles of `temporal.toml`.
+pub(crate) fn temporal(address: &str, namespace: &str) -> anyhow::Result<Target> {
+    let (options, _) = ClientOptions::load_from_config(<_>::default())
+        .map_err(|error| anyhow!("Temporal's settings (TEMPORAL_…, temporal.toml): {error}"))?;
+    Target::as_configured(options, address, namespace)
 }
 
 /// The payment company, the same for the whole fleet. Its secrets come by the environment alone, so
@@ -358,67 +367,6 @@ impl From<&KafkaFlags> for Option<Kafka> {
         let (topic, settings) = (kafka_topic.clone(), kafka_settings.clone());
         kafka_brokers.clone().map(|brokers| Kafka { brokers, topic, settings })
     }
-}
-
-/// Whose tokens are believed, the same for the whole fleet.
-#[derive(Args)]
-pub(crate) struct AuthFlags {
-    /// A file with the public keys (JWKS) of whoever issues tokens. Without it there are no tokens,
-    /// and the API listens on loopback only.
-    #[arg(long, value_name = "FILE", env = "MARQUEE_AUTH_KEYS")]
-    auth_keys: Option<PathBuf>,
-    #[command(flatten)]
-    names: TokenNames,
-}
-
-/// What stands in every token.
-#[derive(Args)]
-pub(crate) struct TokenNames {
-    /// Who issues tokens: their `iss`.
-    #[arg(long, env = "MARQUEE_AUTH_ISSUER", default_value = "marquee")]
-    pub(crate) auth_issuer: String,
-    /// Whom they are for: their `aud`.
-    #[arg(long, env = "MARQUEE_AUTH_AUDIENCE", default_value = "marquee")]
-    pub(crate) auth_audience: String,
-}
-
-impl AuthFlags {
-    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
-        let Some(file) = &self.auth_keys else { return Ok(Trust::ThisMachine) };
-        let named = || format!("--auth-keys {}", file.display());
-        let keys = std::fs::read_to_string(file).with_context(named)?;
-        let TokenNames { auth_issuer, auth_audience } = &self.names;
-        let tokens = Tokens::new(&keys, auth_issuer, auth_audience).with_context(named)?;
-        Ok(Trust::Tokens(Arc::new(tokens)))
-    }
-}
-
-/// Makes keys to sign tokens with, where nobody else issues them.
-#[derive(Args)]
-pub(crate) struct Keys {
-    /// Gets `issuer.pem`, which signs and is nobody else's business, and `issuer.json`, for
-    /// `--auth-keys`. What is there stays.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) into: PathBuf,
-}
-
-/// Prints a token.
-#[derive(Args)]
-pub(crate) struct Token {
-    /// What signs it: `issuer.pem`.
-    #[arg(long, value_name = "FILE", env = "MARQUEE_TOKEN_KEY")]
-    pub(crate) key: PathBuf,
-    /// Who bears it: letters, digits, - and _.
-    #[arg(long, value_parser = |text: &str| CustomerId::parse(text))]
-    pub(crate) subject: CustomerId,
-    /// What they are: customer, gate, staff, admin or partner.
-    #[arg(long, default_value = "customer", value_parser = Role::parse)]
-    pub(crate) role: Role,
-    /// How long it is good for.
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
-    pub(crate) lasts: Duration,
-    #[command(flatten)]
-    pub(crate) names: TokenNames,
 }
 
 /// For those who operate it.

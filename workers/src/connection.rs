@@ -11,12 +11,37 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use workflows::booking::{DEADLINE_AT, RESERVATION_STATUS, SHOWTIME_ID};
 
-/// A server and a namespace on it.
-#[derive(Clone, Debug)]
+/// A server, how to speak to it, and a namespace on it.
+#[derive(Clone)]
 pub struct Target {
     /// `host:port`.
     pub address: String,
     pub namespace: String,
+    options: ConnectionOptions,
+}
+
+impl Target {
+    /// `host:port`, in plain.
+    pub fn plain(address: &str, namespace: &str) -> anyhow::Result<Self> {
+        let url = url_of("http", address)?;
+        Self::as_configured(ConnectionOptions::new(url).build(), address, namespace)
+    }
+
+    /// `host:port`, with the TLS, the API key and the headers of these options.
+    pub fn as_configured(
+        mut options: ConnectionOptions,
+        address: &str,
+        namespace: &str,
+    ) -> anyhow::Result<Self> {
+        let scheme = if options.tls_options.is_some() { "https" } else { "http" };
+        options.target = url_of(scheme, address)?;
+        Ok(Self { address: address.to_owned(), namespace: namespace.to_owned(), options })
+    }
+}
+
+fn url_of(scheme: &str, address: &str) -> anyhow::Result<reqwest::Url> {
+    let url = format!("{scheme}://{address}").parse();
+    url.with_context(|| format!("{address} is no address of a Temporal server"))
 }
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -64,14 +89,12 @@ pub async fn watch_over(
 
 async fn try_connect(target: &Target, identity: &str) -> anyhow::Result<Client> {
     let retries = RetryOptions::builder().max_elapsed_time(Some(ANSWER_WITHIN)).max_retries(3);
-    let url: reqwest::Url = format!("http://{}", target.address).parse()?;
-    let options = ConnectionOptions::new(url)
-        .identity(identity)
-        .connect_timeout(CONNECT_WITHIN)
-        // Loopback and data centres have more bandwidth than CPU to spare.
-        .grpc_compression(GrpcCompression::None)
-        .retry_options(retries.build())
-        .build();
+    let mut options = target.options.clone();
+    options.identity = identity.to_owned();
+    options.connect_timeout = Some(CONNECT_WITHIN);
+    // Loopback and data centres have more bandwidth than CPU to spare.
+    options.grpc_compression = GrpcCompression::None;
+    options.retry_options = retries.build();
     let client = Client::connect(options, ClientOptions::new(&target.namespace).build()).await?;
     greet(&client, &target.namespace).await?;
     Ok(client)

@@ -9,7 +9,7 @@ use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
 use crate::serving::{listen_for, serve};
 use crate::stopping::{asked_to_stop, drained, in_time};
-use ::workers::connection::{Target, watch_over};
+use ::workers::connection::watch_over;
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
@@ -48,7 +48,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
     };
     let serving = serve(listener, app, quitting);
     println!("API        http://{api_at}   (bookings are taken from now on)");
-    let watching = tokio::spawn(watch_over(Target::from(&options.temporal), connected, up));
+    let watching = tokio::spawn(watch_over(options.temporal.target()?, connected, up));
 
     asked_to_stop().await?;
     println!("Stopping …");
@@ -78,7 +78,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
     let (up, _) = watch::channel(false);
     let mut crew = Crew::hire(Hire {
         queues: &options.queues,
-        target: Target::from(&options.temporal),
+        target: options.temporal.target()?,
         world: World { store, gateway, limiter: Limiter::new(Limits::from(&options.limits)) },
         grace: options.grace,
         link: Link { client: watch::channel(None).0, up },

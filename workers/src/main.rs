@@ -34,6 +34,8 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    // Nobody has chosen before: this is the first thing that is done.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let level = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr);
     match config.log_format {

@@ -2,7 +2,7 @@
 
 use crate::children::{Child, Nursery};
 use crate::company::{company, stand_in, stand_in_webhook_secret};
-use crate::config::{FakeGateway, NoticeFlags, Profile, Temporal, TemporalSource, Up};
+use crate::config::{self, FakeGateway, NoticeFlags, Profile, Temporal, TemporalSource, Up};
 use crate::crew::{Crew, Hire, Link};
 use crate::ledger;
 use crate::notice_company;
@@ -235,12 +235,12 @@ async fn temporal_of(
     let namespace = source.temporal_namespace.clone();
     if let Some(address) = &source.temporal_address {
         println!("Temporal   {address}, namespace {namespace} (TEMPORAL_ADDRESS)");
-        return Ok(Target { address: address.clone(), namespace });
+        return config::temporal(address, &namespace);
     }
     let from = next_port(next_port(api_at.port()));
     let (port, child) = dev_server(source, from, nursery).await?;
     children.push(child);
-    Ok(Target { address: format!("127.0.0.1:{port}"), namespace })
+    Target::plain(&format!("127.0.0.1:{port}"), &namespace)
 }
 
 async fn dev_server(

@@ -42,12 +42,12 @@ impl Part {
         Self { guard, pid, log }
     }
 
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.guard.wait().expect("it ends");
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.pid, signal).expect("it runs");
     }
 
@@ -87,31 +87,31 @@ impl Drop for Part {
 }
 
 /// One of several alike.
-pub(super) struct Replica {
-    pub(super) part: Part,
+pub(crate) struct Replica {
+    pub(crate) part: Part,
     /// Of its API.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     operations: SocketAddr,
 }
 
 impl Replica {
     /// What `/readyz` answers those who operate it; 0 while nobody answers.
-    pub(super) async fn ready(&self) -> u16 {
+    pub(crate) async fn ready(&self) -> u16 {
         let answer = self.ask("readyz").await;
         answer.map_or(0, |answer| answer.status().as_u16())
     }
 
     /// Ends it in an orderly way while the test goes on; false when it did not end well.
-    pub(super) async fn stopped(self) -> bool {
+    pub(crate) async fn stopped(self) -> bool {
         tokio::task::spawn_blocking(|| self.part.stop()).await.expect("no panic")
     }
 
     /// Whether its API has answered somebody.
-    pub(super) async fn serves(&self) -> bool {
+    pub(crate) async fn serves(&self) -> bool {
         self.metrics().await.contains("marquee_http_requests_total")
     }
 
-    pub(super) async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let answer = self.ask("metrics").await.expect("it lives");
         answer.text().await.expect("a page")
     }
@@ -123,9 +123,9 @@ impl Replica {
 }
 
 /// What the processes of a fleet share: a database, a Temporal, a gateway, settings.
-pub(super) struct Fleet {
-    pub(super) temporal: Temporal,
-    pub(super) gateway: String,
+pub(crate) struct Fleet {
+    pub(crate) temporal: Temporal,
+    pub(crate) gateway: String,
     api: String,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,
@@ -134,7 +134,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Without API and workers yet.
-    pub(super) async fn on(database: &str) -> Self {
+    pub(crate) async fn on(database: &str) -> Self {
         let temporal = Temporal::start().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |port: u16| format!("127.0.0.1:{port}");
@@ -157,34 +157,53 @@ impl Fleet {
         fleet
     }
 
-    pub(super) fn api(&self) -> Part {
+    pub(crate) fn api(&self) -> Part {
         self.start(&["api"])
     }
 
-    pub(super) fn worker(&self, queues: &str) -> Part {
+    pub(crate) fn worker(&self, queues: &str) -> Part {
         self.start(&["worker", "--queues", queues])
     }
 
     /// An API that others may stand beside; returns when it is ready.
-    pub(super) async fn api_replica(&self) -> Replica {
+    pub(crate) async fn api_replica(&self) -> Replica {
         let port = free_ports();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         self.replica(&["api", "--drain", DRAIN, "--listen", &address.to_string()], port).await
     }
 
     /// A worker for all queues; returns when it is ready.
-    pub(super) async fn worker_replica(&self) -> Replica {
+    pub(crate) async fn worker_replica(&self) -> Replica {
         self.replica(&["worker"], free_ports()).await
     }
 
+    /// One that something keeps from its work; returns when it answers.
+    pub(crate) async fn unready_worker(&self) -> Replica {
+        let replica = self.begin(&["worker"], free_ports());
+        until("a process", async || replica.ready().await != 0).await;
+        replica
+    }
+
     async fn replica(&self, arguments: &[&str], port: u16) -> Replica {
+        let replica = self.begin(arguments, port);
+        until("a ready process", async || replica.ready().await == 200).await;
+        replica
+    }
+
+    fn begin(&self, arguments: &[&str], port: u16) -> Replica {
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (address, operations) = (at(port), at(port + 1));
         let listen = operations.to_string();
         let part = self.start(&[arguments, &["--operations-listen", &listen]].concat());
-        let replica = Replica { part, address, operations };
-        until("a ready process", async || replica.ready().await == 200).await;
-        replica
+        Replica { part, address, operations }
+    }
+
+    /// A setting of those that are started from now on; an empty one is none.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.settings.retain(|(known, _)| *known != name);
+        if !value.is_empty() {
+            self.settings.push((name, value));
+        }
     }
 
     fn start(&self, arguments: &[&str]) -> Part {
@@ -193,14 +212,14 @@ impl Fleet {
         Part::start(self.folder.path(), arguments, &settings)
     }
 
-    pub(super) async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         let http = self.customer("tester").http;
         let ready = format!("{}/readyz", self.api);
         let answers = async || http.get(&ready).send().await.is_ok_and(|it| it.status() == 200);
         until("the API", answers).await;
     }
 
-    pub(super) fn customer(&self, name: &str) -> Customer {
+    pub(crate) fn customer(&self, name: &str) -> Customer {
         Customer::new(&self.api, &self.gateway, name)
     }
 }

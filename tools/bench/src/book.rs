@@ -188,7 +188,7 @@ impl Rounds {
 /// Whether the null workflow has the shape of a real booking, by the server's own count.
 async fn shapes(system: &System, null: &NullWorkers, booked: &[Booked]) -> anyhow::Result<String> {
     let of_null = null.cost().await?;
-    let target = Target { address: system.temporal.clone(), namespace: "default".to_owned() };
+    let target = Target::plain(&system.temporal, "default")?;
     let client = connect(&target, "bench").await;
     let id = ReservationId::parse(booked.first().context("some are booked")?.id.as_str())?;
     let of_booking = cost_of(&client, &workflow_id(&id)).await?;

@@ -90,7 +90,7 @@ pub(crate) struct NullWorkers {
 
 impl NullWorkers {
     pub(crate) async fn start(temporal: &str) -> anyhow::Result<Self> {
-        let target = Target { address: temporal.to_owned(), namespace: NAMESPACE.to_owned() };
+        let target = Target::plain(temporal, NAMESPACE)?;
         namespace::make(temporal, NAMESPACE).await?;
         let sdk = Arc::new(Runtime::from_current_tokio(<_>::default())?);
         let (quit, quitting) = watch::channel(false);
