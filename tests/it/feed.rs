@@ -138,15 +138,22 @@ impl Stream {
             .header("Last-Event-ID", last_seen.to_string());
         let response = request.send().await.expect("an answer");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, read: String::new() }
+        let mut stream = Self { response, read: String::new() };
+        // First it says when to come again, should it end.
+        assert_eq!(stream.text().await.expect("it goes on"), "retry: 2000");
+        stream
     }
 
     /// None: the stream has ended.
     async fn next(&mut self) -> Option<Frame> {
+        self.text().await.map(|text| parsed(&text))
+    }
+
+    async fn text(&mut self) -> Option<String> {
         loop {
             if let Some((frame, rest)) = self.read.split_once("\n\n") {
-                let frame = parsed(frame);
-                self.read = rest.to_owned();
+                let (frame, rest) = (frame.to_owned(), rest.to_owned());
+                self.read = rest;
                 return Some(frame);
             }
             let chunk = timeout(SOON, self.response.chunk()).await.expect("in time");

@@ -1,14 +1,19 @@
-//! Python as other teams run it: in a virtual environment with all that the examples need.
+//! Python as other teams run it: in a virtual environment with all that the examples need, and with
+//! what judges the Kubernetes documents.
 
 use crate::app::tools_dir;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const EXAMPLES: [&str; 2] = ["policy-handler", "webhooks"];
+const NEEDS: [&str; 3] = ["examples/policy-handler", "examples/webhooks", "deploy/kubernetes"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 /// Where the examples are.
 pub(crate) fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+    root().join("examples")
 }
 
 /// The interpreter, whose environment is made once per machine.
@@ -17,7 +22,7 @@ pub(crate) fn python() -> PathBuf {
     let _one = MAKING.lock().expect("nobody failed");
     let folder = tools_dir().join("python");
     let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    let needs = EXAMPLES.map(|example| examples().join(example).join("requirements.txt"));
+    let needs = NEEDS.map(|folder| root().join(folder).join("requirements.txt"));
     let wanted = needs.each_ref().map(|list| std::fs::read_to_string(list).expect("its own list"));
     let wanted = wanted.concat();
     if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
