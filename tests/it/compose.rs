@@ -4,7 +4,7 @@
 
 mod file;
 
-use crate::app::{Customer, MARQUEE, free_ports, id, tools_dir, until};
+use crate::app::{Customer, MARQUEE, free_ports, id, until};
 use crate::fleet::parts::Part;
 use crate::kafka::broker::Broker;
 use crate::postgres::cluster;
@@ -173,12 +173,8 @@ fn is_for_machines(log: &str) {
 /// By the very script of the file, with the Temporal CLI that is there.
 fn make_namespace(temporal: &Temporal) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let tools = std::fs::read_dir(tools_dir()).expect("a folder").flatten();
-    let cli = tools.map(|entry| entry.path()).find(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("temporal-v"))
-    });
-    // It is found on PATH where nothing had to be built.
-    if let Some(cli) = cli {
+    let cli = PathBuf::from(temporal.cli().get_program());
+    if cli.is_absolute() {
         std::os::unix::fs::symlink(cli, folder.path().join("temporal")).expect("a link");
     }
     let path = std::env::var("PATH").expect("a path");

@@ -1,8 +1,10 @@
 //! The overlays of `deploy/kubernetes`, rendered by kustomize and judged by the API's own schemas.
 
-use crate::app::{MARQUEE, tools_dir};
+use crate::app::{MARQUEE, shared, tools_dir};
 use crate::python::python;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -75,7 +77,7 @@ fn overlays_are_what_kubernetes_takes() {
         // Whoever judges nothing finds nothing.
         for (right, wrong) in [
             ("terminationGracePeriodSeconds: 20", "terminationGracePeriodSecond: 20"),
-            ("failureThreshold: 60", "failureThreshold: some"),
+            ("failureThreshold: 150", "failureThreshold: some"),
             ("kind: PodDisruptionBudget", "kind: PodDisruptionBudgets"),
         ] {
             let planted = documents.replacen(right, wrong, 1);
@@ -109,10 +111,80 @@ fn settings_are_known(documents: &str, overlay: &str) {
         }
     }
     assert!(containers >= 5, "{containers} containers");
-    let shared = documents.iter().find(|document| document["kind"] == "ConfigMap");
-    let shared = shared.expect("a ConfigMap")["data"].as_object().expect("settings");
+    let shared = documents.iter().filter(|document| document["kind"] == "ConfigMap");
+    let names = shared.flat_map(|shared| shared["data"].as_object().expect("settings").keys());
     let known = help("api") + &help("worker");
-    for name in shared.keys() {
+    for name in names {
         assert!(known.contains(name.as_str()), "{overlay}: nobody knows {name}");
+    }
+}
+
+/// Stands for kubectl: renders as it would, and otherwise says what it was asked and fails when told to.
+const KUBECTL: &str = r#"#!/bin/sh
+echo "$*" >>"$LOG"
+case "$*" in
+kustomize*) exec "$KUSTOMIZE" build "$2" ;;
+*"$FAILS"*) exit 1 ;;
+# Applying makes a new revision of each but one.
+*"get deployment/worker-ticket"*) echo 3 ;;
+*"get deployment"*) grep -q "^apply" "$LOG" && echo 4 || echo 3 ;;
+esac
+"#;
+
+/// What a release asked of kubectl, and whether it went well.
+struct Release {
+    went_well: bool,
+    asked: Vec<String>,
+}
+
+impl Release {
+    fn of(kustomize: &Path, image: &str, url: &str, fails: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [kubectl, log] = ["kubectl", "log"].map(|name| folder.path().join(name));
+        std::fs::write(&kubectl, KUBECTL).expect("it is writable");
+        std::fs::set_permissions(&kubectl, Permissions::from_mode(0o755)).expect("it is ours");
+        let path = std::env::var("PATH").expect("a path");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/release");
+        let ended = Command::new(script)
+            .args(["prod", image, url])
+            .env("PATH", format!("{}:{path}", folder.path().display()))
+            .env("KUSTOMIZE", kustomize)
+            .env("LOG", &log)
+            .env("FAILS", fails)
+            .output()
+            .expect("bash");
+        let asked = std::fs::read_to_string(&log).expect("it was asked");
+        Self {
+            went_well: ended.status.success(),
+            asked: asked.lines().map(str::to_owned).collect(),
+        }
+    }
+
+    fn went_back(&self) -> bool {
+        let undone = |line: &String| line.ends_with("rollout undo deployment/api --to-revision 3");
+        self.asked.iter().any(undone)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_fails_goes_back() {
+    let Some(kustomize) = kustomize() else { return };
+    let (here, nowhere) = (&shared().await.api, "http://127.0.0.1:1");
+    let never = "no such call";
+    let good = Release::of(&kustomize, "registry.test/marquee:7", here, never);
+    assert!(good.went_well && !good.went_back(), "{:?}", good.asked);
+    let order = ["kustomize", "delete job migrate", "apply", "wait", "rollout status"];
+    let places = order.map(|word| good.asked.iter().position(|line| line.contains(word)));
+    assert!(places.is_sorted() && places[0].is_some(), "{:?}", good.asked);
+    for (url, fails) in [
+        (here.as_str(), "condition=complete job/migrate"),
+        (here.as_str(), "rollout status deployment/worker-payment"),
+        (nowhere, never),
+    ] {
+        let failed = Release::of(&kustomize, "registry.test/marquee@sha256:abc", url, fails);
+        assert!(!failed.went_well && failed.went_back(), "{fails}: {:?}", failed.asked);
+        let too_far =
+            failed.asked.iter().any(|line| line.contains("undo deployment/worker-ticket"));
+        assert!(!too_far, "it had not changed");
     }
 }

@@ -52,6 +52,17 @@ impl Temporal {
         process.wait().ok();
     }
 
+    /// Temporal's own CLI, speaking to this server. It was found on PATH, or built.
+    pub(crate) fn cli(&self) -> Command {
+        let tools = std::fs::read_dir(tools_dir()).into_iter().flatten().flatten();
+        let built = tools.map(|entry| entry.path()).find(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("temporal-v"))
+        });
+        let mut cli = Command::new(built.unwrap_or_else(|| "temporal".into()));
+        cli.env("TEMPORAL_ADDRESS", self.address());
+        cli
+    }
+
     pub(crate) fn forget(&self) {
         for name in ["temporal.db", "temporal.db-wal", "temporal.db-shm"] {
             std::fs::remove_file(self.data_dir.path().join(name)).ok();

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use temporalio_client::ClientOptions;
+use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
 
@@ -182,7 +183,31 @@ pub(crate) struct Worker {
     #[arg(long, env = "MARQUEE_GRACE", default_value = "2m", value_parser = duration)]
     pub(crate) grace: Duration,
     #[command(flatten)]
+    pub(crate) version: VersionFlags,
+    #[command(flatten)]
     pub(crate) operations: OperationsFlags,
+}
+
+/// Worker versioning: what a release begins, it finishes, beside the next one. Both or none.
+#[derive(Args)]
+pub(crate) struct VersionFlags {
+    /// The worker deployment that this is a release of; only with --temporal-worker-build-id.
+    #[arg(long, env = "TEMPORAL_DEPLOYMENT_NAME", requires = "temporal_worker_build_id")]
+    temporal_deployment_name: Option<String>,
+    /// The release. Bookings begin with the deployment's current version, which operators set
+    /// (`temporal worker deployment set-current-version`).
+    #[arg(long, env = "TEMPORAL_WORKER_BUILD_ID", requires = "temporal_deployment_name")]
+    temporal_worker_build_id: Option<String>,
+}
+
+impl From<&VersionFlags> for Option<WorkerDeploymentVersion> {
+    fn from(flags: &VersionFlags) -> Self {
+        let VersionFlags { temporal_deployment_name, temporal_worker_build_id } = flags;
+        let both = temporal_deployment_name.clone().zip(temporal_worker_build_id.clone());
+        both.map(|(name, build)| {
+            WorkerDeploymentVersion::builder().deployment_name(name).build_id(build).build()
+        })
+    }
 }
 
 #[derive(Args)]

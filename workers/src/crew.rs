@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use temporalio_client::Client;
+use temporalio_common::worker::WorkerDeploymentVersion;
 use temporalio_sdk::Runtime;
 use temporalio_sdk::runtime::RuntimeOptions;
 use tokio::sync::watch;
@@ -35,6 +36,8 @@ pub(crate) struct Hire<'a> {
     pub(crate) link: Link,
     /// How the SDK runs and counts.
     pub(crate) sdk: RuntimeOptions,
+    /// Whose release this is, for the booking queue's worker: activities are the same for all.
+    pub(crate) version: Option<WorkerDeploymentVersion>,
     /// How many of the workers have begun.
     pub(crate) begun: watch::Sender<usize>,
     /// How many tickets are issued at a time, where somebody outside says so.
@@ -62,7 +65,7 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
         let Hire { queues, target, world, grace, link, sdk, begun, ticket_slots, quit, .. } = hire;
-        let Hire { kafka, notices, reach, .. } = hire;
+        let Hire { version, kafka, notices, reach, .. } = hire;
         let sdk = Arc::new(Runtime::from_current_tokio(sdk)?);
         let mut crew = JoinSet::new();
         for &queue in queues {
@@ -76,6 +79,7 @@ impl Crew {
                 quit: quit.clone(),
                 slots,
                 connected: (queue == Queue::Booking).then(|| link.client.clone()),
+                version: version.clone().filter(|_| queue == Queue::Booking),
                 begun: begun.clone(),
             };
             let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
@@ -100,7 +104,8 @@ impl Crew {
             let kafka = kafka.map(KafkaSink::new).transpose()?;
             let webhooks = webhooks::Sender::new(store.clone(), reach)?;
             crew.spawn(leave(store.clone(), kafka, notices, webhooks, quit.clone()));
-            let pump = Pump { store, namespace, client, up: link.up, grace };
+            let eager = version.is_none();
+            let pump = Pump { store, namespace, client, up: link.up, grace, eager };
             crew.spawn(async move {
                 pump.run(quit).await;
                 "the pump"

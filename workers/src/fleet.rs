@@ -46,8 +46,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         company: Arc::new(company(&options.gateway)?),
         reach: (&options.webhooks).into(),
     };
-    let serving = serve(listener, app, quitting);
-    println!("API        http://{api_at}   (bookings are taken from now on)");
+    let serving = serve(listener, api_at, app, quitting);
     let watching = tokio::spawn(watch_over(options.temporal.target()?, connected, up));
 
     asked_to_stop().await?;
@@ -83,6 +82,7 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
         grace: options.grace,
         link: Link { client: watch::channel(None).0, up },
         sdk,
+        version: (&options.version).into(),
         begun,
         ticket_slots: None,
         kafka: (&options.kafka).into(),

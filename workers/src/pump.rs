@@ -47,6 +47,9 @@ pub(crate) struct Pump {
     pub(crate) up: watch::Sender<bool>,
     /// No deadline is carried out this long after a start or a reconnection.
     pub(crate) grace: Duration,
+    /// Whether a run's first task comes with the answer to its start. With versions it must not: it
+    /// would come to this release, whichever is the current one.
+    pub(crate) eager: bool,
 }
 
 impl Pump {
@@ -173,7 +176,7 @@ impl Pump {
             {
                 tracing::warn!(?error, cancellation.id = %due.id, "delay not told");
             }
-            if let Err(error) = start_undo(&client, &due).await
+            if let Err(error) = start_undo(&client, &due, self.eager).await
                 && self.is_down(&client, error).await
             {
                 self.store.give_back_cancellation(&due, GIVEN_BACK_FOR).await.ok();
@@ -229,7 +232,7 @@ impl Pump {
             // The run that waits, if there is one, learns that it is over.
             Owes::Nothing => Ok(wake_if_running(client, &due.row).await?),
             Owes::Payment(_) | Owes::Tickets | Owes::Await(_) => {
-                start_booking(client, due, self.store.now()).await
+                start_booking(client, due, self.store.now(), self.eager).await
             }
         }
     }
@@ -255,7 +258,12 @@ impl Pump {
     }
 }
 
-async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyhow::Result<()> {
+async fn start_booking(
+    client: &Client,
+    due: &DueReservation,
+    now: Time,
+    eager: bool,
+) -> anyhow::Result<()> {
     let row = &due.row;
     let id = booking::workflow_id(&row.id);
     let first = due.is_new();
@@ -266,7 +274,7 @@ async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyh
         false => WorkflowIdConflictPolicy::UseExisting,
     };
     let input = ReservationRef { reservation_id: row.id.clone() };
-    let options = booking_start(id, row.showtime.showtime_id.as_str(), conflict, first);
+    let options = booking_start(id, row.showtime.showtime_id.as_str(), conflict, first && eager);
     if first {
         client.start_workflow(Booking::run, input, options).await?;
     } else {
@@ -275,7 +283,7 @@ async fn start_booking(client: &Client, due: &DueReservation, now: Time) -> anyh
     Ok(())
 }
 
-async fn start_undo(client: &Client, due: &DueCancellation) -> anyhow::Result<()> {
+async fn start_undo(client: &Client, due: &DueCancellation, eager: bool) -> anyhow::Result<()> {
     let id = cancellation::workflow_id(&due.id);
     let first = due.wakes == 0;
     let conflict = match first {
@@ -283,7 +291,7 @@ async fn start_undo(client: &Client, due: &DueCancellation) -> anyhow::Result<()
         false => policy(client, &id, due.wakes).await?,
     };
     let input = CancellationRef { cancellation_id: due.id.clone() };
-    let options = undo_start(id, conflict, first);
+    let options = undo_start(id, conflict, first && eager);
     // A run that is there needs no wake: every step of an undo is retried until it succeeds.
     client.start_workflow(Cancellation::run, input, options).await?;
     Ok(())

@@ -37,11 +37,13 @@ pub(crate) async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<TcpList
 /// Once it stops it takes no new connection, and its task ends with the last request.
 pub(crate) fn serve(
     listener: TcpListener,
+    at: SocketAddr,
     app: App,
     mut quit: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let parting = middleware::from_fn_with_state(app.stopping.clone(), say_goodbye);
     let router = metrics::of_requests(api::router(app)).layer(parting);
+    println!("API        http://{at}   (bookings are taken from now on)");
     tokio::spawn(async move {
         let stop = async move {
             quit.wait_for(|quit| *quit).await.ok();

@@ -6,6 +6,9 @@ use temporalio_client::{
     RpcOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
 };
 use temporalio_common::search_attributes::SearchAttributes;
+use temporalio_common::worker::{
+    VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion,
+};
 use temporalio_sdk::WorkerOptions;
 use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
@@ -69,15 +72,27 @@ pub const fn payment_slots(gateway_calls: usize) -> usize {
     gateway_calls + gateway_calls / 2 + 2
 }
 
-/// The options of a queue's worker, which has neither workflows nor activities yet.
-pub fn worker_options(queue: Queue, slots: usize) -> WorkerOptions {
+/// The options of a queue's worker, which has neither workflows nor activities yet. With a version, what it
+/// begins stays with workers of that version to its end.
+pub fn worker_options(
+    queue: Queue,
+    slots: usize,
+    version: Option<WorkerDeploymentVersion>,
+) -> WorkerOptions {
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
         .activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(LOCAL_SLOTS))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
+    let deployment = version.map(|version| {
+        WorkerDeploymentOptions::new(version)
+            .use_worker_versioning(true)
+            .default_versioning_behavior(VersioningBehavior::Pinned)
+            .build()
+    });
     WorkerOptions::new(queue.name())
+        .maybe_deployment_options(deployment)
         .tuner(tuner)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(10))

@@ -61,8 +61,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     };
     let (begun, ready) = at_work(Queue::ALL.len(), quitting.clone());
     let sdk = operations::begin(&options.operations, &app.store, ready).await?;
-    let serving = serve(listener, app, quitting.clone());
-    println!("API        http://{api_at}   (bookings are taken from now on)");
+    let serving = serve(listener, api_at, app, quitting.clone());
 
     let (quit_children, children_quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;
@@ -80,6 +79,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         grace: options.grace,
         link: Link { client: connected, up },
         sdk,
+        version: None,
         begun,
         ticket_slots: Some(tickets),
         kafka: (&options.kafka).into(),

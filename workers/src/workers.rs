@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::Client;
+use temporalio_common::worker::WorkerDeploymentVersion;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::{oneshot, watch};
 use workflows::booking::Booking;
@@ -28,6 +29,8 @@ pub(crate) struct Signals {
     pub(crate) slots: watch::Receiver<usize>,
     /// Gets the connection that the worker runs on: eager starts have to use the same.
     pub(crate) connected: Option<watch::Sender<Option<Client>>>,
+    /// Whose release it is, where old and new ones are to work side by side.
+    pub(crate) version: Option<WorkerDeploymentVersion>,
     /// Counts the workers that have reached Temporal once.
     pub(crate) begun: watch::Sender<usize>,
 }
@@ -98,7 +101,8 @@ async fn run_once(
         }
         return Ok(());
     }
-    let mut worker = Worker::new(sdk, client.clone(), options(queue, slots, world)?)?;
+    let mut worker =
+        Worker::new(sdk, client.clone(), options(queue, slots, signals.version.clone(), world)?)?;
     let stop = worker.shutdown_handle();
     let mut running = pin!(worker.run());
     tokio::select! {
@@ -118,9 +122,14 @@ async fn changed(slots: &mut watch::Receiver<usize>) {
     }
 }
 
-fn options(queue: Queue, slots: usize, world: &World) -> anyhow::Result<WorkerOptions> {
+fn options(
+    queue: Queue,
+    slots: usize,
+    version: Option<WorkerDeploymentVersion>,
+    world: &World,
+) -> anyhow::Result<WorkerOptions> {
     let world = || world.clone();
-    let mut options = worker_options(queue, slots);
+    let mut options = worker_options(queue, slots, version);
     match queue {
         Queue::Booking => options
             .register_workflow::<Booking>()?

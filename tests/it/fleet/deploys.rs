@@ -132,3 +132,72 @@ async fn a_process_says_how_it_is_and_when_it_stops() {
     assert!(api.part.stop(), "an orderly stop");
     assert!(worker.part.stop(), "an orderly stop");
 }
+
+/// Worker versioning: what one release has begun it finishes, beside the next one, which gets what
+/// is new; and back again.
+#[tokio::test]
+async fn a_booking_stays_with_the_release_that_began_it() {
+    let Some(cluster) = cluster() else { return };
+    let mut fleet = Fleet::on(&cluster.database()).await;
+    let _others = [fleet.api(), fleet.worker("payment,ticket")];
+    fleet.set("TEMPORAL_DEPLOYMENT_NAME", "marquee".to_owned());
+    let old = release(&mut fleet, "old").await;
+    let customer = fleet.customer("between");
+    let begun = customer.reserve(1).await;
+    until("its run", async || build_of(&fleet, &begun) == "old").await;
+
+    let new = release(&mut fleet, "new").await;
+    let next = customer.reserve(1).await;
+    until("its run", async || build_of(&fleet, &next) == "new").await;
+    finishes(&customer, &begun).await;
+    finishes(&customer, &next).await;
+    assert_eq!(build_of(&fleet, &begun), "old");
+
+    // The new one was none: back.
+    let unlucky = customer.reserve(1).await;
+    until("its run", async || build_of(&fleet, &unlucky) == "new").await;
+    becomes_current(&fleet, "old").await;
+    let after = customer.reserve(1).await;
+    until("its run", async || build_of(&fleet, &after) == "old").await;
+    finishes(&customer, &unlucky).await;
+    finishes(&customer, &after).await;
+    for worker in [old, new] {
+        assert!(worker.stopped().await, "an orderly stop");
+    }
+}
+
+/// Starts a booking worker of this build, and makes it the one that gets what is new.
+async fn release(fleet: &mut Fleet, build: &str) -> Replica {
+    fleet.set("TEMPORAL_WORKER_BUILD_ID", build.to_owned());
+    let worker = fleet.booking_replica().await;
+    becomes_current(fleet, build).await;
+    worker
+}
+
+async fn becomes_current(fleet: &Fleet, build: &str) {
+    let made = async || {
+        let mut set = fleet.temporal.cli();
+        set.args(["worker", "deployment", "set-current-version", "--yes"]);
+        set.args(["--deployment-name", "marquee", "--build-id", build]);
+        // Refused until its first poll was seen.
+        set.output().expect("the CLI runs").status.success()
+    };
+    until("the current version", made).await;
+}
+
+/// The build of the worker that has last moved a booking's run; empty before one has.
+fn build_of(fleet: &Fleet, reservation: &Value) -> String {
+    let mut describe = fleet.temporal.cli();
+    let run = format!("booking/{}", crate::app::id(reservation));
+    describe.args(["workflow", "describe", "--output", "json", "--workflow-id", &run]);
+    let described = describe.output().expect("the CLI runs").stdout;
+    let described: Value = serde_json::from_slice(&described).unwrap_or_default();
+    let worker = &described["workflowExecutionInfo"]["mostRecentWorkerVersionStamp"];
+    worker["buildId"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn finishes(customer: &Customer, reservation: &Value) {
+    customer.pay(reservation).await.expect(201);
+    customer.choose_seats(reservation).await.expect(200);
+    customer.until(reservation, "TICKETED").await;
+}

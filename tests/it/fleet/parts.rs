@@ -177,6 +177,11 @@ impl Fleet {
         self.replica(&["worker"], free_ports()).await
     }
 
+    /// A worker for bookings alone; returns when it is ready.
+    pub(crate) async fn booking_replica(&self) -> Replica {
+        self.replica(&["worker", "--queues", "booking"], free_ports()).await
+    }
+
     /// One that something keeps from its work; returns when it answers.
     pub(crate) async fn unready_worker(&self) -> Replica {
         let replica = self.begin(&["worker"], free_ports());

@@ -230,7 +230,7 @@ fn spawn(
     client: Client,
     mut quit: watch::Receiver<bool>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let mut options = worker_options(queue, queue.slots());
+    let mut options = worker_options(queue, queue.slots(), None);
     if queue == Queue::Booking {
         options.register_workflow::<Booking>()?.register_workflow::<Null>()?;
     }
