@@ -88,7 +88,7 @@ pub(crate) struct Up {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) auth: AuthFlags,
-    /// What is on offer: a cinema of today, or a million places for load.
+    /// What is on offer: a cinema of today, a million places for load, or none beside your own.
     #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
     pub(crate) catalogue: CatalogueKind,
     /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
@@ -128,7 +128,7 @@ pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) auth: AuthFlags,
-    /// What is on offer: a cinema of today, or a million places for load.
+    /// What is on offer: a cinema of today, a million places for load, or none beside your own.
     #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
     pub(crate) catalogue: CatalogueKind,
     /// Answer 400 to commands without an Idempotency-Key.
@@ -540,6 +540,8 @@ pub(crate) struct FakeNotices {
 pub(crate) enum CatalogueKind {
     Demo,
     Rush,
+    /// What the database has.
+    None,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -84,7 +84,7 @@ impl Metrics {
             return Ok(());
         }
         let backlog = store.backlog().await?;
-        for &status in ReservationStatus::EVERY {
+        for &status in ReservationStatus::EVERY.iter().filter(|status| !status.is_terminal()) {
             let number = backlog.open.get(&status).copied().unwrap_or_default();
             gauge!("marquee_open_reservations", "status" => status.as_str()).set(number as f64);
         }

@@ -33,6 +33,7 @@ async fn top_up(store: &Store, kind: CatalogueKind) -> Result<(), store::StoreEr
     let Catalogue { movies, theaters, auditoriums, showtimes } = match kind {
         CatalogueKind::Demo => catalogue::demo(store.now()),
         CatalogueKind::Rush => catalogue::rush(store.now()),
+        CatalogueKind::None => return Ok(()),
     };
     store.put_movies(&movies).await?;
     store.put_venues(&theaters, &auditoriums).await?;
