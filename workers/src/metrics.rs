@@ -2,7 +2,7 @@
 //! the Temporal SDK.
 
 use axum::Router;
-use axum_prometheus::PrometheusMetricLayerBuilder;
+use axum_prometheus::{EndpointLabel, PrometheusMetricLayerBuilder};
 use domain::words::ReservationStatus;
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -110,6 +110,11 @@ impl Sdk {
 
 /// Counts and times requests by their route, where somebody reads the numbers.
 pub(crate) fn of_requests(router: Router) -> Router {
-    let layer = PrometheusMetricLayerBuilder::new().with_prefix("marquee").build();
+    // A path that nobody serves is anybody's text, and there is no end of them.
+    let by_route = EndpointLabel::MatchedPathWithFallbackFn(|_| "none".to_owned());
+    let layer = PrometheusMetricLayerBuilder::new()
+        .with_prefix("marquee")
+        .with_endpoint_label_type(by_route)
+        .build();
     router.layer(layer)
 }

@@ -86,6 +86,8 @@ async fn a_process_says_how_it_is_and_when_it_stops() {
     customer.cancel(&ticketed).await;
     customer.until(&ticketed, "CANCELLED").await;
 
+    customer.get("/somebody-typed-01012345678").await.expect(404);
+
     let counted =
         async || worker.metrics().await.contains("marquee_events_total{type=\"TicketIssued\"} 1");
     until("the events", counted).await;
@@ -113,6 +115,7 @@ async fn a_process_says_how_it_is_and_when_it_stops() {
         assert!(sink || page.contains(&name) || of_worker.contains(&name), "no {name}");
     }
     // Nobody's own things are in the numbers.
+    assert!(page.contains("endpoint=\"none\"") && !page.contains("typed"), "{page}");
     for page in [page, of_worker] {
         assert!(!page.contains("seen") && !page.contains(ticketed["id"].as_str().expect("an id")));
     }
