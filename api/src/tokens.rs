@@ -1,23 +1,19 @@
 //! Bearer tokens: signed JWTs of an issuer whose public keys we have (RFC 7519, and its best practices,
 //! RFC 8725). `sub` is the person, `role` what they are; without it a customer.
 
+use crate::json::digest;
 use domain::ids::CustomerId;
 use domain::person::Person;
 use domain::words::Role;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 /// Clocks may differ by this much.
 const LEEWAY_SECS: u64 = 30;
 
-/// Whom we believe, and for whom the tokens must be.
-pub struct Tokens {
-    keys: Vec<Key>,
-    issuer: String,
-    audience: String,
-}
+/// The keys of an issuer, each with what a token signed by it has to say.
+pub struct Tokens(Vec<Key>);
 
 struct Key {
     id: Option<String>,
@@ -59,27 +55,9 @@ impl Tokens {
     /// `key_set` is the issuer's JWKS (RFC 7517). Its keys say how they sign; a token has no say in that.
     pub fn new(key_set: &str, issuer: &str, audience: &str) -> Result<Self, KeysError> {
         let set: JwkSet = serde_json::from_str(key_set).map_err(KeysError::NotASet)?;
-        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
-        let mut tokens = Self { keys: Vec::new(), issuer, audience };
-        for jwk in &set.keys {
-            tokens.keys.push(tokens.key(jwk)?);
-        }
-        if tokens.keys.is_empty() { Err(KeysError::Empty) } else { Ok(tokens) }
-    }
-
-    fn key(&self, jwk: &Jwk) -> Result<Key, KeysError> {
-        let id = jwk.common.key_id.clone();
-        let name = || id.clone().unwrap_or_else(|| "without kid".to_owned());
-        let algorithm = algorithm(jwk).ok_or_else(|| KeysError::Unfit(name()))?;
-        let decoding =
-            DecodingKey::from_jwk(jwk).map_err(|error| KeysError::Broken(name(), error))?;
-        let mut validation = Validation::new(algorithm);
-        validation.leeway = LEEWAY_SECS;
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        Ok(Key { id, decoding, validation })
+        let keys = set.keys.iter().map(|jwk| Key::of(jwk, issuer, audience));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
     }
 
     /// Who bears it.
@@ -94,10 +72,27 @@ impl Tokens {
 
     fn key_of(&self, token: &str) -> Option<&Key> {
         match decode_header(token).ok()?.kid {
-            Some(kid) => self.keys.iter().find(|key| key.id.as_ref() == Some(&kid)),
+            Some(kid) => self.0.iter().find(|key| key.id.as_ref() == Some(&kid)),
             // A set of one key needs no names.
-            None => self.keys.first().filter(|_| self.keys.len() == 1),
+            None => self.0.first().filter(|_| self.0.len() == 1),
         }
+    }
+}
+
+impl Key {
+    fn of(jwk: &Jwk, issuer: &str, audience: &str) -> Result<Self, KeysError> {
+        let id = jwk.common.key_id.clone();
+        let name = || id.clone().unwrap_or_else(|| "without kid".to_owned());
+        let algorithm = algorithm(jwk).ok_or_else(|| KeysError::Unfit(name()))?;
+        let decoding =
+            DecodingKey::from_jwk(jwk).map_err(|error| KeysError::Broken(name(), error))?;
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY_SECS;
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        Ok(Self { id, decoding, validation })
     }
 }
 
@@ -125,8 +120,7 @@ fn disbelief(error: &jsonwebtoken::errors::Error) -> Disbelief {
 /// digest.
 fn id_of(subject: &str) -> CustomerId {
     CustomerId::parse(subject).unwrap_or_else(|_| {
-        let digest = Sha256::digest(subject);
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        CustomerId::parse(format!("sub-{hex}")).expect("letters and digits")
+        let digest = digest(subject.as_bytes());
+        CustomerId::parse(format!("sub-{}", &digest[..32])).expect("letters and digits")
     })
 }

@@ -38,8 +38,6 @@ pub(crate) struct Hire<'a> {
     pub(crate) sdk: RuntimeOptions,
     /// Whose release this is, for the booking queue's worker: activities are the same for all.
     pub(crate) version: Option<WorkerDeploymentVersion>,
-    /// How many of the workers have begun.
-    pub(crate) begun: watch::Sender<usize>,
     /// How many tickets are issued at a time, where somebody outside says so.
     pub(crate) ticket_slots: Option<watch::Receiver<usize>>,
     /// The topic to send events to; beside the booking queue's worker.
@@ -57,6 +55,8 @@ pub(crate) struct Link {
     pub(crate) client: watch::Sender<Option<Client>>,
     /// Whether Temporal answers on it.
     pub(crate) up: watch::Sender<bool>,
+    /// How many of the workers have reached it once.
+    pub(crate) begun: watch::Sender<usize>,
 }
 
 /// All who work; each leaves when it ends, however it ends.
@@ -64,8 +64,20 @@ pub(crate) struct Crew(JoinSet<&'static str>);
 
 impl Crew {
     pub(crate) fn hire(hire: Hire<'_>) -> anyhow::Result<Self> {
-        let Hire { queues, target, world, grace, link, sdk, begun, ticket_slots, quit, .. } = hire;
-        let Hire { version, kafka, notices, reach, .. } = hire;
+        let Hire {
+            queues,
+            target,
+            world,
+            grace,
+            link,
+            sdk,
+            version,
+            ticket_slots,
+            kafka,
+            notices,
+            reach,
+            quit,
+        } = hire;
         let sdk = Arc::new(Runtime::from_current_tokio(sdk)?);
         let mut crew = JoinSet::new();
         for &queue in queues {
@@ -80,7 +92,7 @@ impl Crew {
                 slots,
                 connected: (queue == Queue::Booking).then(|| link.client.clone()),
                 version: version.clone().filter(|_| queue == Queue::Booking),
-                begun: begun.clone(),
+                begun: link.begun.clone(),
             };
             let ended = spawn(queue, sdk.clone(), target.clone(), world.clone(), signals)?;
             crew.spawn(async move {
