@@ -8,10 +8,11 @@ use crate::app::{Customer, MARQUEE, free_ports, id, until};
 use crate::fleet::parts::Part;
 use crate::kafka::broker::Broker;
 use crate::postgres::cluster;
+use crate::repository::{help, root};
 use crate::temporal::Temporal;
 use file::{File, Service};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -179,7 +180,7 @@ fn make_namespace(temporal: &Temporal) {
     }
     let path = std::env::var("PATH").expect("a path");
     let made = Command::new("sh")
-        .arg(file::root().join("deploy/compose/temporal-namespace.sh"))
+        .arg(root().join("deploy/compose/temporal-namespace.sh"))
         .env("PATH", format!("{}:{path}", folder.path().display()))
         .env("TEMPORAL_ADDRESS", temporal.address())
         .env("TEMPORAL_NAMESPACE", "marquee")
@@ -195,7 +196,7 @@ fn what_compose_says_is_known_here() {
     let mut ours = 0;
     for (name, service) in &file.services {
         for source in &service.mounted {
-            assert!(Path::new(&file::root().join(source)).exists(), "{name} mounts {source}");
+            assert!(root().join(source).exists(), "{name} mounts {source}");
         }
         for volume in service.volumes.keys() {
             assert!(file.volumes.contains(volume), "{name} has {volume}, which nobody declared");
@@ -214,8 +215,7 @@ fn what_compose_says_is_known_here() {
         }
         ours += 1;
         let words = service.words();
-        let help = Command::new(MARQUEE).args([&words[0], "--help"]).output();
-        let help = String::from_utf8(help.expect("marquee runs").stdout).expect("a text");
+        let help = help(&words[0]);
         for setting in service.environment.keys() {
             assert!(help.contains(setting.as_str()), "{name}: {} knows no {setting}", words[0]);
         }

@@ -1,7 +1,8 @@
 //! The overlays of `deploy/kubernetes`, rendered by kustomize and judged by the API's own schemas.
 
-use crate::app::{MARQUEE, shared, tools_dir};
+use crate::app::{shared, tools_dir};
 use crate::python::python;
+use crate::repository::{help, root, skipped_without};
 use serde_json::Value;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -18,8 +19,7 @@ const OTHERS: [&str; 2] = ["ScaledObject", "PodMonitor"];
 /// Built once per machine; none where Go is not there, which on CI it is.
 fn kustomize() -> Option<PathBuf> {
     if Command::new("go").arg("version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs Go");
-        eprintln!("Nothing is rendered: install Go.");
+        skipped_without("Go");
         return None;
     }
     let folder = tools_dir().join("kustomize-v5.7.1");
@@ -39,8 +39,8 @@ fn succeeded(output: Output) -> String {
 }
 
 fn rendered(kustomize: &Path, overlay: &str) -> String {
-    let overlays = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/overlays");
-    let build = Command::new(kustomize).arg("build").arg(overlays.join(overlay)).output();
+    let overlay = root().join("deploy/kubernetes/overlays").join(overlay);
+    let build = Command::new(kustomize).arg("build").arg(overlay).output();
     succeeded(build.expect("kustomize runs"))
 }
 
@@ -93,10 +93,6 @@ fn settings_are_known(documents: &str, overlay: &str) {
         .split("\n---\n")
         .map(|text| serde_saphyr::from_str(text).expect("YAML"))
         .collect();
-    let help = |command: &str| {
-        let help = Command::new(MARQUEE).args([command, "--help"]).output();
-        succeeded(help.expect("marquee runs"))
-    };
     let mut containers = 0;
     for document in &documents {
         let containers_of = &document["spec"]["template"]["spec"]["containers"];
@@ -144,8 +140,7 @@ impl Release {
         std::fs::write(&kubectl, KUBECTL).expect("it is writable");
         std::fs::set_permissions(&kubectl, Permissions::from_mode(0o755)).expect("it is ours");
         let path = std::env::var("PATH").expect("a path");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/release");
-        let ended = Command::new(script)
+        let ended = Command::new(root().join("deploy/kubernetes/release"))
             .args(["prod", image, url])
             .env("PATH", format!("{}:{path}", folder.path().display()))
             .env("KUSTOMIZE", kustomize)

@@ -30,6 +30,7 @@ mod personal;
 mod postgres;
 mod python;
 mod replay;
+mod repository;
 mod requests;
 mod schemas;
 mod showtimes;

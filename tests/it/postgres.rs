@@ -1,6 +1,7 @@
 //! A PostgreSQL of the tests' own: one cluster for the test process, one database for each test.
 //! A test that stops the server has a cluster of its own.
 
+use crate::repository::skipped_without;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -63,8 +64,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
 /// A cluster for one test alone, which may stop it; or none as with [`cluster`].
 pub(crate) fn own_cluster() -> Option<Cluster> {
     let Some(programs) = find_programs() else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs Debian's package `postgresql`");
-        eprintln!("Tests on PostgreSQL are skipped: install Debian's package `postgresql`.");
+        skipped_without("Debian's package `postgresql`");
         return None;
     };
     Some(Cluster::start(programs))

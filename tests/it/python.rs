@@ -2,14 +2,11 @@
 //! what judges the Kubernetes documents.
 
 use crate::app::tools_dir;
-use std::path::{Path, PathBuf};
+use crate::repository::{read, root};
+use std::path::PathBuf;
 use std::process::Command;
 
 const NEEDS: [&str; 3] = ["examples/policy-handler", "examples/webhooks", "deploy/kubernetes"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// Where the examples are.
 pub(crate) fn examples() -> PathBuf {
@@ -22,8 +19,8 @@ pub(crate) fn python() -> PathBuf {
     let _one = MAKING.lock().expect("nobody failed");
     let folder = tools_dir().join("python");
     let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    let needs = NEEDS.map(|folder| root().join(folder).join("requirements.txt"));
-    let wanted = needs.each_ref().map(|list| std::fs::read_to_string(list).expect("its own list"));
+    let needs = NEEDS.map(|folder| format!("{folder}/requirements.txt"));
+    let wanted = needs.each_ref().map(|list| read(list));
     let wanted = wanted.concat();
     if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
         let mut make = Command::new("python3");
@@ -32,7 +29,7 @@ pub(crate) fn python() -> PathBuf {
         let mut install = Command::new(&python);
         install.args(["-m", "pip", "install", "--quiet"]);
         for list in &needs {
-            install.arg("--requirement").arg(list);
+            install.arg("--requirement").arg(root().join(list));
         }
         run(install);
         std::fs::write(complete, wanted).expect("it is writable");

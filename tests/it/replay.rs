@@ -3,6 +3,7 @@
 
 mod planted;
 
+use crate::repository::root;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -88,7 +89,7 @@ async fn this_release_has_a_history_of_every_path() {
 
 /// Every history as `<release>/<path>`, with its file.
 fn histories() -> BTreeMap<String, PathBuf> {
-    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/histories");
+    let all = root().join("tests/histories");
     let mut found = BTreeMap::new();
     for release in entries(&all) {
         for file in entries(&release) {

@@ -1,6 +1,7 @@
 //! `events/schemas/` is what others rely on: every event fits its schema, and no schema is changed
 //! so that one of its readers breaks. `tests/schemas/<release>/` holds what each release promised.
 
+use crate::repository::root;
 use domain::feed::Entry;
 use domain::words::EventType;
 use events::cloud_event::{CloudEvent, type_of};
@@ -28,7 +29,7 @@ fn file_of(kind: EventType) -> String {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/schemas")
+    root().join("events/schemas")
 }
 
 fn read(path: &Path) -> Value {
@@ -87,7 +88,7 @@ fn an_event_that_is_not_as_promised_is_noticed() {
 
 #[test]
 fn no_schema_breaks_those_who_rely_on_an_earlier_one() {
-    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schemas");
+    let releases = root().join("tests/schemas");
     let mut compared = 0;
     for release in std::fs::read_dir(releases).expect("a folder") {
         for promised in std::fs::read_dir(release.expect("a release").path()).expect("a folder") {

@@ -1,12 +1,13 @@
 //! What the folders promise: who imports whom, how long things are, and what stands where. Each
 //! failure names the place and the reason.
 
+use crate::repository::root;
 use crate::wire::ACTIVITIES;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
@@ -190,10 +191,6 @@ fn metadata() -> Metadata {
 fn package<'a>(metadata: &'a Metadata, name: &str) -> &'a Package {
     let found = metadata.packages.iter().find(|package| package.name.as_str() == name);
     found.expect("a crate of this workspace")
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
 fn assert_none(wrong: &[String]) {

@@ -118,7 +118,8 @@ impl Door {
 
 /// Certificates of an authority of ours and of another's.
 struct Papers {
-    folder: TempDir,
+    /// With all the files.
+    _folder: TempDir,
     our_root: PathBuf,
     their_root: PathBuf,
     server: Identity,
@@ -139,7 +140,7 @@ impl Papers {
             good: ours.signs(files, "good", Lasts::Still),
             expired: ours.signs(files, "expired", Lasts::NoLonger),
             foreign: others.signs(files, "foreign", Lasts::Still),
-            folder,
+            _folder: folder,
         }
     }
 
@@ -210,5 +211,4 @@ fn postgresql_is_spoken_to_with_the_right_certificates_only() {
     }
     assert!(!migrates(&format!("{database}?sslmode=disable")), "in plain");
     assert!(migrates(&url(&papers.our_root, Some(&papers.good))));
-    drop(papers.folder);
 }

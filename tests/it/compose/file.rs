@@ -1,8 +1,8 @@
 //! `docker-compose.yml` as `docker compose` reads it: with `.env` and merged parts.
 
+use crate::repository::read;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 pub(super) struct File {
     pub(super) services: BTreeMap<String, Service>,
@@ -27,13 +27,8 @@ pub(super) struct Service {
     pub(super) has_probe: bool,
 }
 
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 impl File {
     pub(super) fn read() -> Self {
-        let read = |name: &str| std::fs::read_to_string(root().join(name)).expect("a file");
         let text = filled_in(&read("docker-compose.yml"), &read(".env"));
         let file: Value = serde_saphyr::from_str(&text).expect("YAML");
         let services = file["services"].as_object().expect("services");

@@ -4,7 +4,7 @@ use crate::app::{Customer, MARQUEE, free_ports, until};
 use crate::temporal::Temporal;
 use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,12 +42,12 @@ impl Part {
         Self { guard, pid, log }
     }
 
-    pub(crate) fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.guard.wait().expect("it ends");
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.pid, signal).expect("it runs");
     }
 
@@ -88,9 +88,9 @@ impl Drop for Part {
 
 /// One of several alike.
 pub(crate) struct Replica {
-    pub(crate) part: Part,
+    pub(super) part: Part,
     /// Of its API.
-    pub(crate) address: SocketAddr,
+    pub(super) address: SocketAddr,
     operations: SocketAddr,
 }
 
@@ -102,16 +102,16 @@ impl Replica {
     }
 
     /// Ends it in an orderly way while the test goes on; false when it did not end well.
-    pub(crate) async fn stopped(self) -> bool {
+    pub(super) async fn stopped(self) -> bool {
         tokio::task::spawn_blocking(|| self.part.stop()).await.expect("no panic")
     }
 
     /// Whether its API has answered somebody.
-    pub(crate) async fn serves(&self) -> bool {
+    pub(super) async fn serves(&self) -> bool {
         self.metrics().await.contains("marquee_http_requests_total")
     }
 
-    pub(crate) async fn metrics(&self) -> String {
+    pub(super) async fn metrics(&self) -> String {
         let answer = self.ask("metrics").await.expect("it lives");
         answer.text().await.expect("a page")
     }
@@ -122,10 +122,14 @@ impl Replica {
     }
 }
 
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
 /// What the processes of a fleet share: a database, a Temporal, a gateway, settings.
 pub(crate) struct Fleet {
     pub(crate) temporal: Temporal,
-    pub(crate) gateway: String,
+    pub(super) gateway: String,
     api: String,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,
@@ -137,8 +141,7 @@ impl Fleet {
     pub(crate) async fn on(database: &str) -> Self {
         let temporal = Temporal::start().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let at = |port: u16| format!("127.0.0.1:{port}");
-        let (gateway, api) = (at(free_ports()), at(free_ports()));
+        let [gateway, api] = [free_ports(), free_ports()].map(|port| local(port).to_string());
         let journal = folder.path().join("gateway.jsonl").display().to_string();
         let stand_in = ["fake-gateway", "--listen", &gateway, "--journal", &journal];
         let stand_in = [&stand_in[..], &["--approve-millis", "50", "100"]].concat();
@@ -166,19 +169,19 @@ impl Fleet {
     }
 
     /// An API that others may stand beside; returns when it is ready.
-    pub(crate) async fn api_replica(&self) -> Replica {
+    pub(super) async fn api_replica(&self) -> Replica {
         let port = free_ports();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        self.replica(&["api", "--drain", DRAIN, "--listen", &address.to_string()], port).await
+        let listen = local(port).to_string();
+        self.replica(&["api", "--drain", DRAIN, "--listen", &listen], port).await
     }
 
     /// A worker for all queues; returns when it is ready.
-    pub(crate) async fn worker_replica(&self) -> Replica {
+    pub(super) async fn worker_replica(&self) -> Replica {
         self.replica(&["worker"], free_ports()).await
     }
 
     /// A worker for bookings alone; returns when it is ready.
-    pub(crate) async fn booking_replica(&self) -> Replica {
+    pub(super) async fn booking_replica(&self) -> Replica {
         self.replica(&["worker", "--queues", "booking"], free_ports()).await
     }
 
@@ -196,8 +199,7 @@ impl Fleet {
     }
 
     fn begin(&self, arguments: &[&str], port: u16) -> Replica {
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let (address, operations) = (at(port), at(port + 1));
+        let (address, operations) = (local(port), local(port + 1));
         let listen = operations.to_string();
         let part = self.start(&[arguments, &["--operations-listen", &listen]].concat());
         Replica { part, address, operations }

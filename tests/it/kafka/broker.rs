@@ -3,6 +3,7 @@
 use super::consumer::Topic;
 use crate::app::{MARQUEE, free_ports, tools_dir};
 use crate::python::python;
+use crate::repository::skipped_without;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -20,8 +21,7 @@ impl Broker {
     pub(crate) async fn prepare() -> Option<Self> {
         let missing = |program: &&&str| Command::new(program).arg("--version").output().is_err();
         if let Some(missing) = ["java", "mvn", "python3", "redis-server"].iter().find(missing) {
-            assert!(std::env::var_os("CI").is_none(), "CI needs {missing}");
-            eprintln!("Tests on Kafka are skipped: install {missing}.");
+            skipped_without(missing);
             return None;
         }
         let folder = TempDir::with_prefix("marquee-kafka-").expect("the temp folder is writable");
@@ -35,12 +35,12 @@ impl Broker {
     }
 
     /// What lets Marquee speak to it, with TLS and a password.
-    pub(crate) fn flags(&self) -> [String; 4] {
+    pub(super) fn flags(&self) -> [String; 4] {
         let (address, settings) = (self.kafka.secure_address(), self.kafka.secure_settings());
         ["--kafka-brokers".to_owned(), address, "--kafka-settings".to_owned(), settings]
     }
 
-    pub(crate) fn python(&self) -> &Path {
+    pub(super) fn python(&self) -> &Path {
         &self.python
     }
 
@@ -54,7 +54,7 @@ impl Broker {
     }
 
     /// In the middle of whatever it does.
-    pub(crate) fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.kafka.kill().expect("it ran");
     }
 }

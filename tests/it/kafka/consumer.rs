@@ -1,10 +1,11 @@
 //! kafka-python, in a virtual environment of its own, as other teams run it.
 
 use crate::app::SOON;
+use crate::repository::root;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 pub(crate) struct Record {
     pub(crate) key: String,
     pub(crate) value: Value,
-    pub(crate) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -25,14 +26,14 @@ impl Record {
 }
 
 /// How many different events these are.
-pub(crate) fn different<'r>(records: impl IntoIterator<Item = &'r Record>) -> usize {
+pub(super) fn different<'r>(records: impl IntoIterator<Item = &'r Record>) -> usize {
     records.into_iter().map(Record::place).collect::<BTreeSet<_>>().len()
 }
 
 pub(crate) struct Topic {
-    pub(crate) python: PathBuf,
-    pub(crate) brokers: String,
-    pub(crate) name: &'static str,
+    pub(super) python: PathBuf,
+    pub(super) brokers: String,
+    pub(super) name: &'static str,
 }
 
 impl Topic {
@@ -45,14 +46,14 @@ impl Topic {
     }
 
     /// A new group of so many consumers, which read on from now.
-    pub(crate) fn group(&self, consumers: usize) -> Group {
+    pub(super) fn group(&self, consumers: usize) -> Group {
         let (tell, told) = mpsc::unbounded_channel();
         let members = (0..consumers).map(|n| self.member(n, tell.clone())).collect();
         Group { _members: members, told, shares: vec![Vec::new(); consumers] }
     }
 
     fn consumer(&self) -> tokio::process::Command {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/it/kafka/consumer.py");
+        let script = root().join("tests/it/kafka/consumer.py");
         let mut command = tokio::process::Command::new(&self.python);
         command.arg(script).arg(&self.brokers).arg(self.name).kill_on_drop(true);
         command
@@ -73,7 +74,7 @@ impl Topic {
     }
 }
 
-pub(crate) struct Group {
+pub(super) struct Group {
     /// They end with their standard input.
     _members: Vec<Child>,
     told: mpsc::UnboundedReceiver<(usize, Record)>,
@@ -82,7 +83,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// What each of them got, when they have got all these.
-    pub(crate) async fn shares(mut self, all: &[Record]) -> Vec<Vec<Record>> {
+    pub(super) async fn shares(mut self, all: &[Record]) -> Vec<Vec<Record>> {
         let all = different(all);
         let reading = async {
             while different(self.shares.iter().flatten()) < all {
