@@ -5,9 +5,13 @@
 use crate::World;
 use crate::failure::Unfinished;
 use domain::ids::{CancellationId, ReservationId};
+use domain::payment::{Answer, GatewayCall};
 use domain::words::Operation;
-use gateway::Outcome;
 use gateway::limiter::Permit;
+use gateway::{Outcome, Unknown};
+use opentelemetry::context::FutureExt;
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, global};
 use store::StoreError;
 use store::gateway_calls::Opened;
 
@@ -41,14 +45,17 @@ impl World {
         let (call, outcome) = match opening.await? {
             Opened::NotOwed => return Ok(()),
             Opened::Fresh(call) => {
-                let outcome = permit.call(gateway.deliver(&call)).await?;
+                let outcome = traced("deliver", &call, permit.call(gateway.deliver(&call))).await?;
                 (call, outcome)
             }
             Opened::Sent(call) => {
-                let outcome = match permit.call(gateway.inquire(&call)).await? {
-                    Outcome::NotFound => permit.call(gateway.deliver(&call)).await?,
-                    found => found,
-                };
+                let outcome =
+                    match traced("inquire", &call, permit.call(gateway.inquire(&call))).await? {
+                        Outcome::NotFound => {
+                            traced("deliver", &call, permit.call(gateway.deliver(&call))).await?
+                        }
+                        found => found,
+                    };
                 (call, outcome)
             }
         };
@@ -77,4 +84,36 @@ impl World {
             Outcome::InProgress | Outcome::NotFound => Err(Unfinished::NotYet),
         }
     }
+}
+
+/// A call at the payment company, as a span of its own.
+async fn traced(
+    verb: &str,
+    call: &GatewayCall,
+    asked: impl Future<Output = Result<Outcome, Unknown>>,
+) -> Result<Outcome, Unknown> {
+    let operation = call.operation.as_str();
+    let tracer = global::tracer("marquee");
+    let span = tracer
+        .span_builder(format!("{verb} {operation}"))
+        .with_kind(SpanKind::Client)
+        .with_attributes([KeyValue::new("gateway.key", call.key.to_string())])
+        .start(&tracer);
+    let context = Context::current_with_span(span);
+    let answered = asked.with_context(context.clone()).await;
+    let span = context.span();
+    match &answered {
+        Ok(Outcome::Known(Answer::Done { .. })) => span.set_attribute(outcome("done")),
+        Ok(Outcome::Known(Answer::Refused { .. })) => span.set_attribute(outcome("refused")),
+        Ok(Outcome::Known(Answer::Lapsed)) => span.set_attribute(outcome("lapsed")),
+        Ok(Outcome::InProgress) => span.set_attribute(outcome("in progress")),
+        Ok(Outcome::NotFound) => span.set_attribute(outcome("not found")),
+        Err(unknown) => span.set_status(Status::error(unknown.to_string())),
+    }
+    span.end();
+    answered
+}
+
+fn outcome(word: &'static str) -> KeyValue {
+    KeyValue::new("gateway.outcome", word)
 }

@@ -27,6 +27,7 @@ pub mod theaters;
 pub mod tickets;
 pub mod timeline;
 pub mod tokens;
+pub mod trace;
 pub mod webhooks;
 
 mod body;

@@ -4,6 +4,7 @@
 use crate::body::{At, M};
 use crate::request::Asked;
 use crate::titles::title;
+use crate::trace;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -13,8 +14,10 @@ use domain::refusal::Refusal;
 use domain::reservation::{Action, Reservation};
 use domain::time::Time;
 use domain::words::ReservationStatus;
+use opentelemetry::context::FutureExt;
 use serde::Serialize;
 use store::StoreError;
+use tracing::Instrument;
 
 /// What is wrong with a request, or with us.
 #[derive(Debug, Clone)]
@@ -272,12 +275,20 @@ pub(crate) async fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
-/// Writes problem documents and echoes the request id. Whatever error reaches this place without a
+/// Traces the request, writes problem documents and echoes the request id. Whatever error reaches this place without a
 /// document (the framework's own rejections) gets one.
 pub(crate) async fn render(request: Request, next: Next) -> Response {
-    let asked = Asked::of(request.headers(), request.uri().path());
-    let mut response = next.run(request).await;
+    let context = trace::begun(&request);
+    let asked = Asked::of(&request, &context);
+    let log = tracing::info_span!(
+        "request",
+        request.id = asked.request_id,
+        trace.id = asked.trace_id,
+        path = asked.path,
+    );
+    let mut response = next.run(request).with_context(context.clone()).instrument(log).await;
     let status = response.status();
+    trace::ended(&context, status);
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions_mut().remove::<Problem>();
         let problem = problem.unwrap_or_else(|| bare(status));

@@ -1,6 +1,8 @@
 //! Who asked what, for echoes and traces.
 
-use axum::http::HeaderMap;
+use crate::trace;
+use axum::extract::Request;
+use opentelemetry::Context;
 use uuid::Uuid;
 
 const REQUEST_ID_CHARS_MAX: usize = 128;
@@ -15,24 +17,16 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn of(headers: &HeaderMap, path: &str) -> Self {
+    pub(crate) fn of(request: &Request, context: &Context) -> Self {
+        let headers = request.headers();
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = text("x-request-id")
             .filter(|id| (1..=REQUEST_ID_CHARS_MAX).contains(&id.len()))
             .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
-        let trace_id = text("traceparent")
-            .and_then(trace_id)
-            .map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned);
+        let trace_id = trace::id(context).unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         let english = text("accept-language").is_some_and(prefers_english);
-        Self { request_id, trace_id, path: path.to_owned(), english }
+        Self { request_id, trace_id, path: request.uri().path().to_owned(), english }
     }
-}
-
-/// The trace id of a W3C traceparent header.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let id = traceparent.split('-').nth(1)?;
-    let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    (valid && id.bytes().any(|b| b != b'0')).then_some(id)
 }
 
 /// Korean is the default: English only where it is wanted more, or equally and named first.
@@ -61,13 +55,5 @@ mod tests {
         assert!(!prefers_english("en;q=0.1, ko;q=0.9"));
         assert!(!prefers_english("ko-KR,ko;q=0.9,en;q=0.8"));
         assert!(!prefers_english("fr"));
-    }
-
-    #[test]
-    fn only_well_formed_trace_ids_are_taken_over() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")), Some(id));
-        assert_eq!(trace_id("00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
-        assert_eq!(trace_id("nonsense"), None);
     }
 }

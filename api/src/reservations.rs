@@ -10,6 +10,7 @@ use crate::outcome::{Decided, seen_reservation};
 use crate::paging::Paging;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::trace;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -198,7 +199,10 @@ async fn reserve(
             let listed = app.store.showtime(&showtime_id).await?;
             let listed = listed.ok_or_else(|| Problem::not_found("showtime"))?;
             let offer = listed.offer;
-            let new = NewReservation { customer_id: caller, offer, grade, party, plan, contact };
+            let trace_parent = trace::parent();
+            let customer_id = caller;
+            let new =
+                NewReservation { customer_id, offer, grade, party, plan, contact, trace_parent };
             let decided = Decided::from(&app, app.store.reserve(&new, key.as_ref()).await?)?;
             decided.answer(&app, StatusCode::CREATED).await
         }
@@ -243,6 +247,7 @@ async fn reserve_next(
             party: Party::one_adult(),
             plan: Some(Plan { method: Method::Card, seats: PlanSeats::Best }),
             contact: contact.clone(),
+            trace_parent: trace::parent(),
         };
         ended = app.store.reserve(&new, key).await?;
         if !matches!(ended, Decision::Refused(Refusal::SoldOut | Refusal::SalesClosed, _)) {

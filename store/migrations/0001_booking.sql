@@ -125,7 +125,8 @@ create table reservation (
     created_at        bigint not null,
     updated_at        bigint not null,
     version           bigint not null,
-    last_seq          bigint not null  -- place of the last timeline event
+    last_seq          bigint not null, -- place of the last timeline event
+    trace_parent      text             -- W3C; of the request that made it, where traces are collected
 );
 create unique index reservation_code on reservation (code);
 create index reservation_by_customer on reservation (customer_id, reservation_id);

@@ -4,7 +4,7 @@
 use crate::audit_entries::Deed;
 use crate::cancellations::open_undo;
 use crate::reservations::{Attend, reservation, reservation_columns};
-use crate::row::{number, text, word};
+use crate::row::{number, text, text_or_null, word};
 use crate::writer::left;
 use crate::{Store, StoreError, capacity, check_ins, payments, repeated};
 use domain::audit_entry::facts;
@@ -22,11 +22,20 @@ const PUMP_AWAY_AFTER: Duration = Duration::from_secs(10);
 const ANY_RESERVATION: &str = "select 1 from reservation where attend_at <= $1 limit 1";
 const ANY_CANCELLATION: &str = "select 1 from cancellation where attend_at <= $1 limit 1";
 
+macro_rules! due_cancellations {
+    () => {
+        "select cancellation_id, wakes, (select trace_parent from reservation \
+         where reservation.reservation_id = cancellation.reservation_id) as trace_parent \
+         from cancellation where attend_at <= $1"
+    };
+}
+
 /// A due reservation that was taken: its row, and how often it was woken in vain since it changed.
 #[derive(Debug, Clone)]
 pub struct DueReservation {
     pub row: Reservation,
     pub wakes: u32,
+    pub trace_parent: Option<String>,
 }
 
 impl DueReservation {
@@ -41,6 +50,8 @@ impl DueReservation {
 pub struct DueCancellation {
     pub id: CancellationId,
     pub wakes: u32,
+    /// Its reservation's.
+    pub trace_parent: Option<String>,
 }
 
 impl Store {
@@ -59,12 +70,12 @@ impl Store {
             concat!(
                 "select ",
                 reservation_columns!(),
-                " from reservation where attend_at <= $1 order by attend_at limit $2"
+                ", trace_parent from reservation where attend_at <= $1 order by attend_at limit $2"
             ),
             concat!(
                 "select ",
                 reservation_columns!(),
-                " from reservation where attend_at <= $1 order by attend_at limit $2 \
+                ", trace_parent from reservation where attend_at <= $1 order by attend_at limit $2 \
                  for update skip locked"
             ),
         );
@@ -88,7 +99,10 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             match row {
-                Ok(row) => due.push(DueReservation { row, wakes }),
+                Ok(row) => {
+                    let trace_parent = text_or_null(found, "trace_parent")?;
+                    due.push(DueReservation { row, wakes, trace_parent });
+                }
                 Err(error) => tracing::error!(?error, reservation.id = id, "cannot read {id}"),
             }
         }
@@ -108,10 +122,8 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let sql = self.engine.locking(
-            "select cancellation_id, wakes from cancellation where attend_at <= $1 \
-             order by attend_at limit $2",
-            "select cancellation_id, wakes from cancellation where attend_at <= $1 \
-             order by attend_at limit $2 for update skip locked",
+            concat!(due_cancellations!(), " order by attend_at limit $2"),
+            concat!(due_cancellations!(), " order by attend_at limit $2 for update skip locked"),
         );
         let found = sqlx::query(sql).bind(now.as_millis()).bind(limit).fetch_all(&mut *tx).await?;
         let mut due = Vec::new();
@@ -126,7 +138,8 @@ impl Store {
             .bind(i64::from(wakes) + 1)
             .execute(&mut *tx)
             .await?;
-            due.push(DueCancellation { id, wakes });
+            let trace_parent = text_or_null(found, "trace_parent")?;
+            due.push(DueCancellation { id, wakes, trace_parent });
         }
         tx.commit().await?;
         self.pump_took_at.store(now.as_millis(), Ordering::SeqCst);

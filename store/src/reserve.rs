@@ -27,6 +27,8 @@ pub struct NewReservation {
     pub party: Party,
     pub plan: Option<Plan>,
     pub contact: Contact,
+    /// The trace that it is part of, as W3C writes it; nothing where nobody collects traces.
+    pub trace_parent: Option<String>,
 }
 
 /// A showtime with the names that people read, and with its capacity as it was just then.
@@ -116,7 +118,7 @@ impl Store {
             _ => Some(now),
         };
         row.last_seq = i64::try_from(events.len()).expect("a create has few events");
-        insert(&mut tx, &mut row).await?;
+        insert(&mut tx, &mut row, new.trace_parent.as_deref()).await?;
         insert_contact(&mut tx, &row.id, &new.contact).await?;
         if row.attempt.is_some() {
             self.insert_attempt(&mut tx, &row, None).await?;
@@ -226,7 +228,11 @@ fn new_row(id: &ReservationId, new: &NewReservation, amount: Won, now: Time) -> 
     }
 }
 
-async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
+async fn insert(
+    tx: &mut Tx,
+    row: &mut Reservation,
+    trace_parent: Option<&str>,
+) -> Result<(), StoreError> {
     for _ in 0..CODE_DRAWS_MAX {
         row.code = fresh::code(CODE_CHARACTERS);
         let inserted = sqlx::query(
@@ -234,9 +240,10 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
              theater_name, auditorium_name, starts_at, ends_at, cancel_policy, grade, party, \
              amount, status, capacity, plan, attempts_left, refunded, seat_status, seat_numbers, \
              ticket_status, deadline_at, attend_at, wakes, created_at, updated_at, version, \
-             last_seq, prices, attempt_n, attempt_method, attempt_status, estimated_at) \
+             last_seq, prices, attempt_n, attempt_method, attempt_status, estimated_at, \
+             trace_parent) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24, $25, $26, $27, $28) \
+             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24, $25, $26, $27, $28, $29) \
              on conflict (code) do nothing",
         )
         .bind(row.id.as_str())
@@ -267,6 +274,7 @@ async fn insert(tx: &mut Tx, row: &mut Reservation) -> Result<(), StoreError> {
         .bind(row.attempt.map(|attempt| attempt.method.as_str().to_owned()))
         .bind(row.attempt.map(|attempt| attempt.status.as_str().to_owned()))
         .bind(row.estimated_at.map(Time::as_millis))
+        .bind(trace_parent.map(str::to_owned))
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {

@@ -13,6 +13,13 @@ pub(crate) fn text(row: &AnyRow, column: &'static str) -> Result<String, StoreEr
     Ok(row.try_get(column)?)
 }
 
+pub(crate) fn text_or_null(
+    row: &AnyRow,
+    column: &'static str,
+) -> Result<Option<String>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
 pub(crate) fn int(row: &AnyRow, column: &'static str) -> Result<i64, StoreError> {
     Ok(row.try_get(column)?)
 }

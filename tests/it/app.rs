@@ -81,11 +81,24 @@ impl App {
         app
     }
 
+    /// As [`App::start`], with these variables.
+    pub(crate) async fn start_with(variables: &[(&str, String)], flags: &[&str]) -> Self {
+        let data_dir = tempfile::tempdir().expect("a temporary folder");
+        let app = Self::launch_with(data_dir, variables, flags).await;
+        app.until_temporal("up").await;
+        app
+    }
+
     /// As [`App::start_in`], without waiting for Temporal.
     pub(crate) async fn launch(data_dir: TempDir, flags: &[&str]) -> Self {
+        Self::launch_with(data_dir, &[], flags).await
+    }
+
+    async fn launch_with(data_dir: TempDir, variables: &[(&str, String)], flags: &[&str]) -> Self {
         std::fs::remove_file(data_dir.path().join("run.json")).ok();
         let log = File::create(data_dir.path().join("up.log")).expect("a log file");
         let process = up_command(data_dir.path(), flags)
+            .envs(variables.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)

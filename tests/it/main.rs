@@ -42,6 +42,7 @@ mod temporal;
 mod ticketing;
 mod tls;
 mod tokens;
+mod traces;
 mod up;
 mod webhooks;
 mod windows;

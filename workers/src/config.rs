@@ -2,6 +2,7 @@
 //! else.
 
 mod auth;
+mod traces;
 
 use ::workers::connection::Target;
 use ::workers::temporal_options::Queue;
@@ -21,6 +22,7 @@ use temporalio_client::ClientOptions;
 use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
+pub(crate) use traces::{service_is_named, traces_wanted};
 
 /// Kafka's client says the same many times a second while a broker is away; we say that events wait.
 const LOG: &str = "marquee=info,api=info,rdkafka=off,librdkafka=off,warn";

@@ -1,5 +1,6 @@
 //! Connections to Temporal, made in the background and kept trying: the API never waits for them.
 
+use crate::temporal_plugins::plugins;
 use anyhow::Context;
 use std::time::Duration;
 use temporalio_client::tonic::{Code, IntoRequest};
@@ -95,7 +96,9 @@ async fn try_connect(target: &Target, identity: &str) -> anyhow::Result<Client> 
     // Loopback and data centres have more bandwidth than CPU to spare.
     options.grpc_compression = GrpcCompression::None;
     options.retry_options = retries.build();
-    let client = Client::connect(options, ClientOptions::new(&target.namespace).build()).await?;
+    let [traces, log] = plugins();
+    let in_namespace = ClientOptions::new(&target.namespace).plugin(traces).plugin(log).build();
+    let client = Client::connect(options, in_namespace).await?;
     greet(&client, &target.namespace).await?;
     Ok(client)
 }

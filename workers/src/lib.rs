@@ -3,3 +3,5 @@
 
 pub mod connection;
 pub mod temporal_options;
+
+mod temporal_plugins;

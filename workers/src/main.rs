@@ -23,6 +23,7 @@ mod run_file;
 mod serving;
 mod stopping;
 mod temporal_server;
+mod traces;
 mod up;
 mod workers;
 
@@ -30,6 +31,7 @@ use clap::Parser;
 use config::{Command, Config, LogFormat};
 use std::io::IsTerminal;
 use std::process::{ExitCode, Termination};
+use traces::Traces;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -40,9 +42,17 @@ fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
-    let ended = match config.command {
+    let ended = Traces::begin().and_then(|_traces| run(config.command));
+    ended.unwrap_or_else(|error| {
+        eprintln!("marquee: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Guard { command } => guard::run(command),
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
         Command::FakeNotices(options) => on_runtime(notice_company::fake_notices(options)),
@@ -55,11 +65,7 @@ fn main() -> ExitCode {
         Command::Keys(options) => issuer::keys(&options).map(|()| ExitCode::SUCCESS),
         Command::Token(options) => issuer::token(&options).map(|()| ExitCode::SUCCESS),
         Command::Probe(options) => on_runtime(operations::probe(options)),
-    };
-    ended.unwrap_or_else(|error| {
-        eprintln!("marquee: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }
 
 fn on_runtime<E: Termination>(

@@ -4,8 +4,10 @@
 
 use ::workers::connection::{ASK_EVERY, describe, greet};
 use ::workers::temporal_options::{ANSWER_WITHIN, STARTS_IN_FLIGHT_MAX, booking_start, undo_start};
+use api::trace;
 use domain::reservation::{ATTEND_AGAIN, Owes, Reservation};
 use domain::time::Time;
+use opentelemetry::context::FutureExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
@@ -155,7 +157,8 @@ impl Pump {
         place: OwnedSemaphorePermit,
     ) {
         tokio::spawn(async move {
-            if let Err(error) = self.attend(&client, &due).await
+            let trace = trace::of_row(due.trace_parent.as_deref());
+            if let Err(error) = self.attend(&client, &due).with_context(trace).await
                 && self.is_down(&client, error).await
             {
                 self.store.give_back_reservation(&due, GIVEN_BACK_FOR).await.ok();
@@ -176,7 +179,8 @@ impl Pump {
             {
                 tracing::warn!(?error, cancellation.id = %due.id, "delay not told");
             }
-            if let Err(error) = start_undo(&client, &due, self.eager).await
+            let trace = trace::of_row(due.trace_parent.as_deref());
+            if let Err(error) = start_undo(&client, &due, self.eager).with_context(trace).await
                 && self.is_down(&client, error).await
             {
                 self.store.give_back_cancellation(&due, GIVEN_BACK_FOR).await.ok();
