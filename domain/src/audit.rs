@@ -209,6 +209,11 @@ pub fn compare(dossier: &Dossier, entries: &[LedgerEntry]) -> Vec<Violation> {
     findings.found
 }
 
+/// What the ledger has of no reservation of ours: nothing that holds money.
+pub fn of_nobody(entries: &[LedgerEntry]) -> Vec<Violation> {
+    ledger::of_nobody(entries)
+}
+
 /// What was found of one reservation.
 struct Findings<'a> {
     id: &'a ReservationId,

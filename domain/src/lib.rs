@@ -17,6 +17,7 @@ pub mod ids;
 pub mod line;
 pub mod mypage;
 pub mod notice;
+pub mod order;
 pub mod party;
 pub mod payment;
 pub mod person;

@@ -7,7 +7,7 @@ mod overdue;
 
 use crate::reservations::{reservation, reservation_columns};
 use crate::{Store, StoreError};
-use domain::audit::{Invariant, LedgerEntry, Violation, compare, judge};
+use domain::audit::{Invariant, LedgerEntry, Violation, compare, judge, of_nobody};
 use domain::ids::ReservationId;
 use domain::reservation::Reservation;
 use std::collections::BTreeMap;
@@ -209,7 +209,7 @@ impl Store {
         for (id, entries) in entries {
             match id {
                 Some(id) => suspects.push(id),
-                None => report.extend(entries.iter().map(of_nobody)),
+                None => report.extend(of_nobody(&entries)),
             }
         }
         self.look_again(window, ledger, suspects, report).await
@@ -244,18 +244,10 @@ impl Store {
                 let entries = entries.remove(&Some(id)).unwrap_or_default();
                 report.extend(match dossier {
                     Some(dossier) => compare(&dossier, &entries),
-                    None => entries.iter().map(of_nobody).collect(),
+                    None => of_nobody(&entries),
                 });
             }
         }
         Ok(())
-    }
-}
-
-fn of_nobody(entry: &LedgerEntry) -> Violation {
-    Violation {
-        invariant: Invariant::I4,
-        reservation_id: entry.attempt_id.reservation(),
-        detail: format!("the ledger has {entry:?}, of no reservation"),
     }
 }

@@ -36,6 +36,7 @@ pub mod notices;
 pub mod payments;
 pub mod reservations;
 pub mod reserve;
+pub mod restored;
 pub mod seat_map;
 pub mod seats;
 pub mod settling;

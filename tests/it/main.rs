@@ -4,6 +4,7 @@
 
 mod app;
 mod authorizing;
+mod backup;
 mod booking;
 mod cancelling;
 mod chaos;

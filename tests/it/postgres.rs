@@ -82,6 +82,23 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 
+    /// A copy of a database, as operators make it.
+    pub(crate) fn dump(&self, url: &str) -> PathBuf {
+        let name = url.rsplit('/').next().expect("the name of a database");
+        let file = self.folder.join(format!("{name}.dump"));
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        dump.args(["--format=custom", "--file"]).arg(&file).arg(url);
+        succeed(dump);
+        file
+    }
+
+    /// Puts such a copy into an empty database.
+    pub(crate) fn restore(&self, dump: &Path, url: &str) {
+        let mut restore = Command::new(self.programs.join("pg_restore"));
+        restore.args(["--exit-on-error", "--dbname", url]).arg(dump);
+        succeed(restore);
+    }
+
     fn start(programs: PathBuf) -> Self {
         let folder = TempDir::with_prefix("marquee-pg-").expect("the temp folder is writable");
         let user = User::of_server();

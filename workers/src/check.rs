@@ -1,7 +1,6 @@
 //! `marquee check`: the auditor at the command line. It reads only, so it may run beside `up`.
 
 use crate::config::{Check, temporal};
-use crate::up::database_in;
 use crate::{histories, ledger};
 use anyhow::{Context, bail};
 use domain::audit::Violation;
@@ -17,7 +16,7 @@ const EVENTS_MAX: i64 = 200;
 
 /// Fails with exit code 1 when something is broken.
 pub(crate) async fn check(options: Check) -> anyhow::Result<ExitCode> {
-    let url = options.database_url.clone().unwrap_or_else(|| database_in(&options.data_dir));
+    let url = options.database.url();
     // The URL may hold a password: it is not repeated.
     let store = Store::open_to_read(&url).await.context("cannot open the database")?;
     let journal = journal(&options)?;
@@ -42,7 +41,9 @@ pub(crate) async fn check(options: Check) -> anyhow::Result<ExitCode> {
 
 fn journal(options: &Check) -> anyhow::Result<Option<PathBuf>> {
     let Some(asked) = &options.ledger else {
-        return Ok(Some(options.data_dir.join(ledger::JOURNAL)).filter(|path| path.exists()));
+        return Ok(
+            Some(options.database.data_dir.join(ledger::JOURNAL)).filter(|path| path.exists())
+        );
     };
     if !asked.exists() {
         bail!("--ledger {}: no such file", asked.display());

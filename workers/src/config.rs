@@ -2,6 +2,7 @@
 //! else.
 
 mod auth;
+mod restored;
 mod traces;
 
 use ::workers::connection::Target;
@@ -22,6 +23,7 @@ use temporalio_client::ClientOptions;
 use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
+pub(crate) use restored::{AnyDatabase, Backup, Restored};
 pub(crate) use traces::{service_is_named, traces_wanted};
 
 /// Kafka's client says the same many times a second while a broker is away; we say that events wait.
@@ -59,6 +61,11 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Look for broken promises in all that is stored; also beside a running system.
     Check(Check),
+    /// Write a copy of a SQLite database, also beside a running system.
+    Backup(Backup),
+    /// After an older copy of the database was restored: find money in the gateway's books that it
+    /// knows nothing of, and give it back.
+    Restored(Box<Restored>),
     /// Run the Temporal dev server alone: found, or built with Go.
     Temporal(Temporal),
     /// Run the stand-in for the payment company alone.
@@ -214,12 +221,8 @@ impl From<&VersionFlags> for Option<WorkerDeploymentVersion> {
 
 #[derive(Args)]
 pub(crate) struct Check {
-    /// Where `up` keeps everything.
-    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
-    pub(crate) data_dir: PathBuf,
-    /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
-    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) database: AnyDatabase,
     /// The journal of the stand-in for the payment company. Without it: the one in the data
     /// folder, where there is one.
     #[arg(long)]

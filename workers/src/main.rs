@@ -19,6 +19,7 @@ mod operations;
 mod ports;
 mod pump;
 mod reconciliation;
+mod restored;
 mod run_file;
 mod serving;
 mod stopping;
@@ -57,6 +58,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::FakeGateway(options) => on_runtime(up::fake_gateway(options)),
         Command::FakeNotices(options) => on_runtime(notice_company::fake_notices(options)),
         Command::Check(options) => on_runtime(check::check(options)),
+        Command::Backup(options) => on_runtime(restored::backup(options)),
+        Command::Restored(options) => on_runtime(restored::restored(*options)),
         Command::Temporal(options) => on_runtime(up::temporal(options)),
         Command::Up(options) => on_runtime(up::up(*options)),
         Command::Api(options) => on_runtime(fleet::api(*options)),

@@ -2,17 +2,39 @@
 
 use super::money::{returned_outside, to_keep};
 use super::undo::before;
-use super::{CallRecord, Dossier, Findings, Invariant, LedgerEntry};
+use super::{CallRecord, Dossier, Findings, Invariant, LedgerEntry, Violation};
 use crate::ids::PaymentAttemptId;
+use crate::order::Order;
 use crate::payment::{Answer, SETTLED_BY_STAFF};
 use crate::words::{CancellationState, Operation, ReservationStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn compare(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_>) {
-    answers(dossier, entries, findings);
-    orders(dossier, entries, findings);
-    sums(dossier, entries, findings);
-    tickets_come_first(dossier, entries, findings);
+    let is_ours = |entry: &LedgerEntry| {
+        dossier.payments.iter().any(|payment| payment.attempt.id == entry.attempt_id)
+    };
+    let (ours, strange): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(is_ours);
+    answers(dossier, &ours, findings);
+    orders(dossier, &ours, findings);
+    sums(dossier, &ours, findings);
+    tickets_come_first(dossier, &ours, findings);
+    for id in standing(&strange) {
+        findings.must(false, Invariant::I4, || strange_money(id));
+    }
+}
+
+/// What is of no reservation that we know, and holds money.
+pub(super) fn of_nobody(entries: &[LedgerEntry]) -> Vec<Violation> {
+    let violation = |id: &PaymentAttemptId| Violation {
+        invariant: Invariant::I4,
+        reservation_id: id.reservation(),
+        detail: strange_money(id),
+    };
+    standing(entries).into_iter().map(violation).collect()
+}
+
+fn strange_money(id: &PaymentAttemptId) -> String {
+    format!("the ledger has money of {id}, which is no attempt of ours")
 }
 
 /// Every entry was asked for, and every answer that we know is an entry.
@@ -95,23 +117,12 @@ fn orders(dossier: &Dossier, entries: &[LedgerEntry], findings: &mut Findings<'_
 
 /// Attempts whose money is reserved or taken, by the ledger.
 fn standing(entries: &[LedgerEntry]) -> Vec<&PaymentAttemptId> {
-    let mut won = BTreeMap::<&PaymentAttemptId, i64>::new();
-    for entry in entries.iter().filter(|entry| entry.done) {
-        let amount = entry.amount.get();
-        *won.entry(&entry.attempt_id).or_default() += match entry.operation {
-            Operation::Approve => amount,
-            Operation::Capture if is_approved(entries, &entry.attempt_id) => 0,
-            // The customer approved it, which the ledger of the company's calls does not tell.
-            Operation::Capture => amount,
-            Operation::Void | Operation::Refund => -amount,
-        };
+    let mut orders = BTreeMap::<&PaymentAttemptId, Order>::new();
+    for entry in entries {
+        orders.entry(&entry.attempt_id).or_default().take(entry);
     }
-    won.into_iter().filter(|(_, won)| *won > 0).map(|(id, _)| id).collect()
-}
-
-fn is_approved(entries: &[LedgerEntry], attempt: &PaymentAttemptId) -> bool {
-    let approves = |entry: &LedgerEntry| entry.done && entry.operation == Operation::Approve;
-    entries.iter().any(|entry| approves(entry) && entry.attempt_id == *attempt)
+    orders.retain(|_, order| order.way_back().is_some());
+    orders.into_keys().collect()
 }
 
 /// I4, to the won; a call without an answer may or may not have been carried out.

@@ -1,0 +1,53 @@
+//! Copies of the database, and what is to be done when an older one takes its place.
+
+use super::GatewayFlags;
+use crate::up::database_in;
+use clap::Args;
+use domain::time::Time;
+use std::path::PathBuf;
+
+/// A database, wherever it is.
+#[derive(Args)]
+pub(crate) struct AnyDatabase {
+    /// Where `up` keeps everything.
+    #[arg(long, env = "MARQUEE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// `sqlite://FILE` or `postgres://…`. Without it: SQLite in the data folder.
+    #[arg(long, env = "MARQUEE_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+}
+
+impl AnyDatabase {
+    pub(crate) fn url(&self) -> String {
+        self.database_url.clone().unwrap_or_else(|| database_in(&self.data_dir))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) database: AnyDatabase,
+    /// The file to write; it must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Restored {
+    #[command(flatten)]
+    pub(crate) database: AnyDatabase,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayFlags,
+    /// When the copy was made, for example `2026-12-24T03:00:00Z`: what is older and unknown is
+    /// somebody else's.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) since: Time,
+    /// Give the money back. Without it, it is only said whose there is.
+    #[arg(long)]
+    pub(crate) give_back: bool,
+}
+
+fn instant(text: &str) -> Result<Time, String> {
+    let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Ok(Time::from_millis(at.as_millisecond()))
+}
