@@ -4,7 +4,8 @@ use crate::changes::Changes;
 use crate::writer::{Tx, Writer, take_turn};
 use crate::{StoreError, notify};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
+use sqlx::migrate::Migrator;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -15,6 +16,9 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Then the database counts as unreachable. Long enough for the line that a crowd makes.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+
+/// PostgreSQL's own.
+const ROLE_CHARS_MAX: usize = 63;
 
 pub(crate) enum Engine {
     Sqlite { readers: AnyPool, writer: Arc<Mutex<Writer>> },
@@ -51,7 +55,7 @@ impl Engine {
         )
         .execute(&mut conn)
         .await?;
-        sqlx::migrate!().run(&mut conn).await?;
+        migrations().run(&mut conn).await?;
         let readers = sqlite_readers(file).await?;
         Ok(Self::Sqlite { readers, writer: Writer::new(conn) })
     }
@@ -71,7 +75,17 @@ impl Engine {
                  create database … template template0 lc_collate 'C' lc_ctype 'C'"
             )));
         }
-        sqlx::migrate!().run(&pool).await?;
+        // Who may not change the schema finds it as its owner has left it.
+        let owner: i64 = sqlx::query_scalar(
+            "select cast(count(*) as bigint) from pg_namespace \
+             where nspname = current_schema() and has_schema_privilege(oid, 'create')",
+        )
+        .fetch_one(&pool)
+        .await?;
+        match owner {
+            0 => find_migrated(&pool).await?,
+            _ => migrations().run(&pool).await?,
+        }
         Ok(Self::Postgres { pool })
     }
 
@@ -130,6 +144,26 @@ impl Engine {
         begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
+    /// Lets a role read and write rows, and nothing else. What staff did, it writes and never changes.
+    pub(crate) async fn grant_to(&self, role: &str) -> Result<(), StoreError> {
+        let Self::Postgres { pool } = self else {
+            return Err(StoreError::Setup("SQLite knows no roles".to_owned()));
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if role.is_empty() || role.len() > ROLE_CHARS_MAX || !role.chars().all(plain) {
+            return Err(StoreError::Setup("a role is named with a-z, 0-9 and _".to_owned()));
+        }
+        let grants = format!(
+            "revoke all on all tables in schema public from \"{role}\"; \
+             grant usage on schema public to \"{role}\"; \
+             grant select, insert, update, delete on all tables in schema public to \"{role}\"; \
+             revoke insert, update, delete on _sqlx_migrations from \"{role}\"; \
+             revoke update, delete on audit_entry from \"{role}\";"
+        );
+        sqlx::raw_sql(AssertSqlSafe(grants)).execute(pool).await?;
+        Ok(())
+    }
+
     /// Ends a `select` that takes the row's lock. SQLite has one writer and needs none.
     pub(crate) fn locking(&self, plain: &'static str, locked: &'static str) -> &'static str {
         match self {
@@ -144,6 +178,29 @@ impl Engine {
             Self::Sqlite { .. } => sqlite,
             Self::Postgres { .. } => postgres,
         }
+    }
+}
+
+/// The steps of the schema. Later releases may have gone on: a step adds what the release before does
+/// without, and takes away only what that one does not use any more.
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+}
+
+async fn find_migrated(pool: &AnyPool) -> Result<(), StoreError> {
+    let done: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+        .fetch_all(pool)
+        .await
+        .unwrap_or_default();
+    match migrations().iter().all(|step| done.contains(&step.version)) {
+        true => Ok(()),
+        false => Err(StoreError::Setup(
+            "its schema is not this release's, and its role may not change it: \
+             run `marquee migrate` as the owner"
+                .to_owned(),
+        )),
     }
 }
 

@@ -201,6 +201,11 @@ impl Store {
         Ok(())
     }
 
+    /// Lets another role of PostgreSQL read and write what there is, and change no schema.
+    pub async fn grant_to(&self, role: &str) -> Result<(), StoreError> {
+        self.engine.grant_to(role).await
+    }
+
     pub(crate) fn readers(&self) -> &sqlx::AnyPool {
         self.engine.readers()
     }

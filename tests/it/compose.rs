@@ -7,7 +7,7 @@ mod file;
 use crate::app::{Customer, MARQUEE, free_ports, id, until};
 use crate::fleet::parts::Part;
 use crate::kafka::broker::Broker;
-use crate::postgres::cluster;
+use crate::postgres::{Cluster, own_cluster};
 use crate::repository::{help, root};
 use crate::temporal::Temporal;
 use file::{File, Service};
@@ -25,11 +25,10 @@ struct Play {
     folder: TempDir,
     /// From, to; tried in this order.
     names: Vec<(&'static str, String)>,
-    database: String,
 }
 
 impl Play {
-    fn new(temporal: &Temporal, broker: &Broker, database: String) -> Self {
+    fn new(temporal: &Temporal, broker: &Broker, postgres: &Cluster) -> Self {
         let local = || format!("127.0.0.1:{}", free_ports());
         let (api, gateway, notices) = (local(), local(), local());
         let names = vec![
@@ -41,9 +40,10 @@ impl Play {
             ("notices:8090", notices),
             ("temporal:7233", temporal.address()),
             ("kafka:9092", broker.address()),
+            ("postgres:5432", postgres.address()),
         ];
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { file: File::read(), folder, names, database }
+        Self { file: File::read(), folder, names }
     }
 
     fn at(&self, name: &str) -> String {
@@ -75,7 +75,6 @@ impl Play {
         let words = words.chain(more.iter().map(|&word| word.to_owned())).collect();
         let settings = service.environment.iter().map(|(setting, value)| {
             let value = match setting.as_str() {
-                "MARQUEE_DATABASE_URL" => self.database.clone(),
                 "MARQUEE_OPERATIONS_LISTEN" => format!("127.0.0.1:{}", free_ports()),
                 _ => self.here(service, value),
             };
@@ -114,11 +113,14 @@ impl Play {
 
 #[tokio::test]
 async fn what_compose_starts_books_tells_and_cancels() {
-    let (Some(cluster), Some(mut broker)) = (cluster(), Broker::prepare().await) else { return };
+    let (Some(cluster), Some(mut broker)) = (own_cluster(), Broker::prepare().await) else {
+        return;
+    };
     broker.start().await;
     let temporal = Temporal::start().await;
     make_namespace(&temporal);
-    let play = Play::new(&temporal, &broker, cluster.database());
+    let play = Play::new(&temporal, &broker, &cluster);
+    make_database(&cluster);
     play.once("keys", &[]);
     play.once("migrate", &[]);
     let mut parts = Vec::new();
@@ -171,7 +173,18 @@ fn is_for_machines(log: &str) {
     }
 }
 
-/// By the very script of the file, with the Temporal CLI that is there.
+/// By the very script of the file.
+fn make_database(postgres: &Cluster) {
+    let made = Command::new("sh")
+        .arg(root().join("deploy/compose/databases.sh"))
+        .envs(postgres.variables())
+        .envs([("MARQUEE_DATABASE_PASSWORD", "marquee"), ("MARQUEE_OWNER_PASSWORD", "owner")])
+        .output()
+        .expect("sh");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Likewise, with the Temporal CLI that is there.
 fn make_namespace(temporal: &Temporal) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cli = PathBuf::from(temporal.cli().get_program());

@@ -33,6 +33,7 @@ mod python;
 mod replay;
 mod repository;
 mod requests;
+mod schema;
 mod schemas;
 mod showtimes;
 mod simulation;

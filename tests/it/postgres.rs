@@ -82,6 +82,31 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 
+    /// What psql says to these statements, on this database.
+    pub(crate) fn psql(&self, url: &str, sql: &str) -> Result<String, String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1"]);
+        let output = psql.args(["-c", sql, url]).output().expect("psql");
+        let [out, err] = [output.stdout, output.stderr]
+            .map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        if output.status.success() { Ok(out) } else { Err(err) }
+    }
+
+    /// How psql and its like find it, for a script of shell.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+        let path = std::env::var("PATH").expect("a path");
+        [
+            ("PATH", format!("{}:{path}", self.programs.display())),
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", self.port.to_string()),
+            ("POSTGRES_USER", "postgres".to_owned()),
+        ]
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// A copy of a database, as operators make it.
     pub(crate) fn dump(&self, url: &str) -> PathBuf {
         let name = url.rsplit('/').next().expect("the name of a database");

@@ -243,8 +243,12 @@ pub(crate) struct Check {
 
 #[derive(Args)]
 pub(crate) struct Migrate {
+    /// The owner's.
     #[command(flatten)]
     pub(crate) database: Database,
+    /// The role of all other processes, which reads and writes rows and changes no schema.
+    #[arg(long, value_name = "ROLE", env = "MARQUEE_GRANT_TO")]
+    pub(crate) grant_to: Option<String>,
 }
 
 #[derive(Args)]

@@ -97,10 +97,14 @@ pub(crate) async fn worker(options: Worker) -> anyhow::Result<()> {
 }
 
 /// Brings the schema up to date and ends. The others do the same when they start, one at a time
-/// under a lock; this is for those who want it done before.
+/// under a lock, unless their role may not.
 pub(crate) async fn migrate(options: Migrate) -> anyhow::Result<()> {
-    open(&options.database, Deadlines::default()).await?;
+    let store = open(&options.database, Deadlines::default()).await?;
     println!("Database   its schema is up to date");
+    if let Some(role) = &options.grant_to {
+        store.grant_to(role).await.with_context(|| format!("--grant-to {role}"))?;
+        println!("Database   {role} may read and write rows");
+    }
     Ok(())
 }
 
