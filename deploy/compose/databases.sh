@@ -3,7 +3,7 @@
 # the role of all processes, which reads and writes rows. Temporal's databases belong to Temporal.
 set -eu
 psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
-    --set password="$MARQUEE_DATABASE_PASSWORD" --set owner="$MARQUEE_OWNER_PASSWORD" <<'SQL'
+    --set password="$DATABASE_PASSWORD" --set owner="$DATABASE_OWNER_PASSWORD" <<'SQL'
 create role marquee_owner login password :'owner';
 create role marquee login password :'password';
 create database marquee owner marquee_owner;

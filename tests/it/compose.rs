@@ -178,7 +178,7 @@ fn make_database(postgres: &Cluster) {
     let made = Command::new("sh")
         .arg(root().join("deploy/compose/databases.sh"))
         .envs(postgres.variables())
-        .envs([("MARQUEE_DATABASE_PASSWORD", "marquee"), ("MARQUEE_OWNER_PASSWORD", "owner")])
+        .envs([("DATABASE_PASSWORD", "marquee"), ("DATABASE_OWNER_PASSWORD", "owner")])
         .output()
         .expect("sh");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

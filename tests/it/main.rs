@@ -11,6 +11,7 @@ mod chaos;
 mod checking;
 mod choosing;
 mod compose;
+mod configuration;
 mod contract;
 mod crowds;
 mod deadlines;

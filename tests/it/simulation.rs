@@ -1,7 +1,7 @@
 //! The simulation: the real rules, the real store on SQLite and the real "what does it owe" steps;
 //! models of the gateway, of Temporal and of time. One step at a time, decided by one seed. What
 //! fails is played again, line by line, with
-//! `MARQUEE_SIM_SEED=<seed> cargo test -p workers --test it simulation`.
+//! `SIMULATION_SEED=<seed> cargo test -p workers --test it simulation`.
 
 mod aftermath;
 mod calm;
@@ -36,7 +36,7 @@ const SEEDS: u64 = 1_000;
 /// One runtime each: a world's steps take turns, worlds do not.
 const THREADS: u64 = 2;
 /// Which seed to play alone, with its whole trace.
-const SEED: &str = "MARQUEE_SIM_SEED";
+const SEED: &str = "SIMULATION_SEED";
 
 #[test]
 fn no_seed_breaks_a_promise() {

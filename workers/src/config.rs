@@ -3,6 +3,7 @@
 
 mod auth;
 mod restored;
+mod settings;
 mod traces;
 
 use ::workers::connection::Target;
@@ -24,6 +25,7 @@ use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
 pub(crate) use restored::{AnyDatabase, Backup, Restored};
+pub(crate) use settings::{in_force, refuse_unknown_variables, table};
 pub(crate) use traces::{service_is_named, traces_wanted};
 
 /// Kafka's client says the same many times a second while a broker is away; we say that events wait.
@@ -39,6 +41,9 @@ pub(crate) struct Config {
     /// How: `text` for people, `json` for machines.
     #[arg(long, env = "MARQUEE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     pub(crate) log_format: LogFormat,
+    /// Print what holds, with where it comes from and secrets masked, and end.
+    #[arg(long, global = true)]
+    pub(crate) print_config: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -78,6 +83,9 @@ pub(crate) enum Command {
     Token(Token),
     /// Ask a process on this machine whether it is ready; the exit code says it.
     Probe(Probe),
+    /// Print all settings, as docs/CONFIGURATION.md has them.
+    #[command(hide = true)]
+    Settings,
     /// Run a command that ends when standard input does.
     #[command(hide = true)]
     Guard {
@@ -323,12 +331,12 @@ pub(crate) enum GatewayKind {
 
 /// The payment company's API key.
 pub(crate) fn gateway_secret() -> Option<Secret> {
-    secret("MARQUEE_GATEWAY_SECRET")
+    secret(settings::GATEWAY_SECRET)
 }
 
 /// What PortOne signs its messages with.
 pub(crate) fn webhook_secret() -> Option<Secret> {
-    secret("MARQUEE_WEBHOOK_SECRET")
+    secret(settings::WEBHOOK_SECRET)
 }
 
 fn secret(name: &str) -> Option<Secret> {
@@ -474,12 +482,12 @@ pub(crate) enum NoticeCompany {
 
 /// The key and the secret of the company that sends notices.
 pub(crate) fn notices_account() -> Option<(String, Secret)> {
-    account("MARQUEE_NOTICES_KEY", "MARQUEE_NOTICES_SECRET")
+    account(settings::NOTICES_KEY, settings::NOTICES_SECRET)
 }
 
 /// Those of its service for texts, where that is another.
 pub(crate) fn notices_sms_account() -> Option<(String, Secret)> {
-    account("MARQUEE_NOTICES_SMS_KEY", "MARQUEE_NOTICES_SMS_SECRET")
+    account(settings::NOTICES_SMS_KEY, settings::NOTICES_SMS_SECRET)
 }
 
 fn account(key: &str, secret_name: &str) -> Option<(String, Secret)> {

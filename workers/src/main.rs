@@ -28,7 +28,7 @@ mod traces;
 mod up;
 mod workers;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use config::{Command, Config, LogFormat};
 use std::io::IsTerminal;
 use std::process::{ExitCode, Termination};
@@ -36,7 +36,16 @@ use traces::Traces;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    let mut command = Config::command();
+    let matches = command.get_matches_mut();
+    let config = match Config::from_arg_matches(&matches) {
+        Ok(config) => config,
+        Err(error) => error.format(&mut command).exit(),
+    };
+    if config.print_config {
+        print!("{}", config::in_force(&command, &matches));
+        return ExitCode::SUCCESS;
+    }
     // Nobody has chosen before: this is the first thing that is done.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let level = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -45,7 +54,9 @@ fn main() -> ExitCode {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
-    let ended = Traces::begin().and_then(|_traces| run(config.command));
+    let ended = config::refuse_unknown_variables(&command)
+        .and_then(|()| Traces::begin())
+        .and_then(|_traces| run(config.command));
     ended.unwrap_or_else(|error| {
         eprintln!("marquee: {error:#}");
         ExitCode::FAILURE
@@ -67,6 +78,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(options) => on_runtime(fleet::migrate(options)),
         Command::Keys(options) => issuer::keys(&options).map(|()| ExitCode::SUCCESS),
         Command::Token(options) => issuer::token(&options).map(|()| ExitCode::SUCCESS),
+        Command::Settings => {
+            print!("{}", config::table(&Config::command()));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Probe(options) => on_runtime(operations::probe(options)),
     }
 }
