@@ -1,7 +1,6 @@
 //! API and workers as processes of their own, on PostgreSQL: they carry bookings through together,
 //! and the loss, the death or the freezing of any of them costs nothing but time.
 
-mod balancer;
 mod deploys;
 pub(crate) mod parts;
 

@@ -6,6 +6,7 @@ mod planted;
 use crate::repository::root;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
@@ -169,4 +170,14 @@ fn time(event: &HistoryEvent) -> SystemTime {
     let at = event.event_time.expect("a time");
     let seconds = Duration::from_secs(at.seconds.try_into().expect("after 1970"));
     SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(at.nanos.try_into().expect("positive"))
+}
+
+/// `tests/upgrade/build` makes the release that `bench deploys` upgrades to from this one.
+#[test]
+fn the_change_of_the_next_release_still_fits() {
+    let patch = "tests/upgrade/looks-before-tickets.patch";
+    let mut check = Command::new("git");
+    let checked = check.args(["apply", "--check", patch]).current_dir(root()).output();
+    let checked = checked.expect("git");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }

@@ -33,13 +33,14 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ),
     ("fake-gateway", &[], "another company's server shares no code with us"),
     ("fake-notices", &[], "another company's server shares no code with us"),
+    ("balancer", &[], "stands between, as anybody's would"),
     ("ears", &[], "those who hear are others"),
     ("chaos", &["ears", "kafka-broker"], "it breaks and audits from outside, as anybody could"),
     ("kafka-broker", &[], "somebody else's server, started"),
     ("history", &["domain", "workflows"], "it meets the system over HTTP and at Temporal only"),
     (
         "bench",
-        &["domain", "ears", "kafka-broker", "store", "workers", "workflows"],
+        &["balancer", "domain", "ears", "kafka-broker", "store", "workers", "workflows"],
         "drives `marquee` from outside, and measures its limits with its own options",
     ),
     (
@@ -47,6 +48,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
         &[
             "activities",
             "api",
+            "balancer",
             "chaos",
             "domain",
             "events",
@@ -57,7 +59,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
             "store",
             "workflows",
         ],
-        "the wiring; chaos and a broker for its tests",
+        "the wiring; chaos, a broker and a balancer for its tests",
     ),
 ];
 

@@ -1,11 +1,11 @@
 //! A deploy at noon: each process is replaced by a new one while people book, and nobody notices.
 
-use super::balancer::Balancer;
 use super::parts::{Fleet, Replica};
 use super::plan;
 use crate::app::{Customer, together, until};
 use crate::monitoring::{names_in, queries};
 use crate::postgres::cluster;
+use balancer::Balancer;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ const EACH_BOOKS_EVERY: Duration = Duration::from_millis(400);
 async fn a_rolling_restart_fails_no_request() {
     let Some(cluster) = cluster() else { return };
     let fleet = Fleet::on(&cluster.database()).await;
-    let balancer = Balancer::start().await;
+    let balancer = Balancer::start().await.expect("a balancer");
     let mut apis = Vec::new();
     let mut workers = Vec::new();
     for _ in 0..2 {
@@ -58,7 +58,7 @@ async fn a_rolling_restart_fails_no_request() {
 
 async fn added(fleet: &Fleet, balancer: &Balancer) -> Replica {
     let replica = fleet.api_replica().await;
-    balancer.add(replica.address).await;
+    balancer.add(replica.address).await.expect("it is ready");
     replica
 }
 

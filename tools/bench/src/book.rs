@@ -8,7 +8,7 @@ use crate::processes::{CpuMeter, Process};
 use crate::report::Table;
 use crate::siege::{Booked, Siege};
 use crate::statistics::{Latencies, median, slope, steady_rate};
-use crate::system::System;
+use crate::system::{System, set_gateway};
 use anyhow::Context;
 use domain::ids::ReservationId;
 use ears::now;
@@ -47,7 +47,7 @@ pub(crate) async fn run(place: &Place, book: &Book) -> anyhow::Result<Vec<Table>
         return Ok(vec![memory(&system, &siege, book, count).await?]);
     }
     let null = Arc::new(NullWorkers::start(&system.temporal).await?);
-    system.set_gateway(Gateway::Instant).await?;
+    set_gateway(&system.gateway, Gateway::Instant).await?;
     let warm = siege.run(WARM_UP, book.outstanding).await?;
     null.keep_under_way(Shape::Booking, book.outstanding, WARM_UP, NO_END).await?;
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(place: &Place, book: &Book) -> anyhow::Result<Vec<Table>
     let mut threads =
         Table::new("Marquee's own CPU by thread", &["thread", "gateway", "ms per booking"]);
     for &speed in &book.gateway {
-        system.set_gateway(speed).await?;
+        set_gateway(&system.gateway, speed).await?;
         let rounds = rounds(&system, &siege, &null, book, &processes).await?;
         let speed = format!("{speed:?}").to_lowercase();
         rounds.show(&speed, &names, &mut rates, &mut cpu, &mut threads);
@@ -212,7 +212,7 @@ async fn memory(
     book: &Book,
     count: usize,
 ) -> anyhow::Result<Table> {
-    system.set_gateway(Gateway::Instant).await?;
+    set_gateway(&system.gateway, Gateway::Instant).await?;
     let samples = async {
         let mut samples = Vec::new();
         let mut running = Box::pin(siege.run(count, book.outstanding));

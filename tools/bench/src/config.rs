@@ -72,8 +72,24 @@ pub(crate) enum Command {
     ReportSiege(ReportSiege),
     /// How late others hear of events, what an outage of theirs costs, how fast a backlog is sent.
     Leave(Leave),
-    /// All of these, one after the other.
+    /// Processes replaced, killed and exchanged for another release while people book.
+    Deploys(Deploys),
+    /// What a second worker process adds.
+    Scale(Scale),
+    /// All of these but the last three, one after the other.
     All,
+}
+
+impl Command {
+    /// A fleet needs the larger one.
+    pub(crate) fn server(&self, place: &Place) -> Server {
+        match self {
+            Self::Deploys(_)
+            | Self::Scale(_)
+            | Self::ReportSiege(ReportSiege { fleet: true, .. }) => Server::Full,
+            _ => place.server,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -174,7 +190,35 @@ pub(crate) struct Leave {
 }
 
 #[derive(Args)]
+pub(crate) struct Deploys {
+    /// Bookings per second; each customer looks at mypage as well.
+    #[arg(long, default_value_t = 8.0)]
+    pub(crate) rate: f64,
+    /// Bookings that stand open across each change.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) open: usize,
+    /// Another release with a changed workflow, as `tests/upgrade/build` makes it.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) next: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Scale {
+    /// Calls to the payment company at a time, of each worker.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) calls: usize,
+    /// Bookings for each worker.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) count: usize,
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+}
+
+#[derive(Args)]
 pub(crate) struct ReportSiege {
+    /// Against two APIs and two workers, on PostgreSQL and Temporal 1.32.0.
+    #[arg(long)]
+    pub(crate) fleet: bool,
     /// How the payment company is.
     #[arg(long, value_enum, default_values_t = [Case::Healthy, Case::Overloaded, Case::Down])]
     pub(crate) case: Vec<Case>,

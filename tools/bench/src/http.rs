@@ -59,9 +59,14 @@ impl Http {
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
         let _place = self.places.acquire().await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) if !connection.is_closed() => connection,
-            _ => self.connect().await?,
+        let kept = match idle {
+            // The server may have closed it since the last answer.
+            Some(mut connection) => connection.ready().await.is_ok().then_some(connection),
+            None => None,
+        };
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.connect().await?,
         };
         connection.ready().await?;
         let (head, body) = connection.send_request(request).await?.into_parts();

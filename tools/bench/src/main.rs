@@ -4,6 +4,8 @@
 mod accept;
 mod book;
 mod config;
+mod deploys;
+mod fleet;
 mod full_server;
 mod guarded;
 mod hot_show;
@@ -19,6 +21,7 @@ mod processes;
 mod report;
 mod report_siege;
 mod rush;
+mod scale;
 mod siege;
 mod siege_program;
 mod statistics;
@@ -64,7 +67,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     for command in commands {
         let mut tables = measure(place, command).await?;
         for table in &mut tables {
-            table.setting("server", place.server.name());
+            table.setting("server", command.server(place).name());
             println!("{}", table.markdown());
         }
         report.tables.extend(tables);
@@ -97,6 +100,8 @@ async fn measure(place: &Place, command: &Command) -> anyhow::Result<Vec<Table>>
         Command::HotShow(hot) => hot_show::run(place, hot).await,
         Command::Leave(asked) => leave::run(place, asked).await,
         Command::ReportSiege(asked) => report_siege::run(place, asked).await,
+        Command::Deploys(asked) => deploys::run(place, asked).await,
+        Command::Scale(asked) => scale::run(place, asked).await,
         Command::All => unreachable!("it is the list of the others"),
     }
 }

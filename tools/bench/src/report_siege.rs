@@ -8,13 +8,12 @@ use crate::report::Table;
 use crate::siege::Siege;
 use crate::siege_program::besiege;
 use crate::statistics::Latencies;
-use crate::system::System;
+use crate::system::{System, violations};
 use anyhow::{Context, ensure};
 use domain::words::ReservationStatus;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use store::Store;
 
@@ -37,6 +36,7 @@ pub(crate) async fn run(place: &Place, asked: &ReportSiege) -> anyhow::Result<Ve
     );
     raw.setting("siege", format!("-c100 -t{}S", asked.raw_secs));
     raw.setting("gateway takes calls at a time", asked.calls);
+    raw.setting("processes", if asked.fleet { "2 APIs, 2 workers" } else { "1" });
     for row in REPORTS {
         raw.row(row.map(str::to_owned));
     }
@@ -127,7 +127,7 @@ async fn besieged(
         after.of(ReservationStatus::Expired).to_string(),
         after.under_way().to_string(),
         at_the_end.of(ReservationStatus::PaymentDeferred).to_string(),
-        violations(&system)?,
+        violations(&system.marquee, &system.data_dir, &system.database_url)?,
         format!("{:.1}", busy_percent(&before, &load, asked.calls)?),
         over.to_string(),
         format!("{repeats:.1}"),
@@ -172,14 +172,20 @@ async fn followed(place: &Place, asked: &ReportSiege, case: Case) -> anyhow::Res
         format!("{:.1}", answers.percentile(99.0).as_secs_f64() * 1000.0),
         secs(ticketed.percentile(50.0)),
         secs(ticketed.percentile(99.0)),
-        violations(&system)?,
+        violations(&system.marquee, &system.data_dir, &system.database_url)?,
         load["overLimit"].to_string(),
     ])
 }
 
 async fn start(place: &Place, asked: &ReportSiege, name: &str) -> anyhow::Result<System> {
-    let calls = asked.calls.to_string();
-    let system = System::start_with(place, name, &["--gateway-calls", &calls]).await?;
+    // What the company takes is shared among the workers.
+    let workers = if asked.fleet { 2 } else { 1 };
+    let calls = (asked.calls / workers).max(1).to_string();
+    let flags = ["--gateway-calls", &calls];
+    let system = match asked.fleet {
+        true => System::start_fleet(place, name, &flags).await?,
+        false => System::start_with(place, name, &flags).await?,
+    };
     set(&system.gateway, &script(asked.calls, Case::Healthy)).await?;
     Ok(system)
 }
@@ -252,21 +258,6 @@ async fn repeats(gateway: &Http) -> anyhow::Result<f64> {
     let items = deliveries["items"].as_array().context("a list")?;
     let again: u64 = items.iter().filter_map(|item| item["count"].as_u64()).map(|n| n - 1).sum();
     Ok(100.0 * again as f64 / items.len().max(1) as f64)
-}
-
-/// How many violations `marquee check` finds.
-fn violations(system: &System) -> anyhow::Result<String> {
-    let output = Command::new(&system.marquee)
-        .arg("check")
-        .arg("--data-dir")
-        .arg(&system.data_dir)
-        .args(["--database-url", &system.database_url])
-        .output()
-        .context("cannot run marquee check")?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let last = printed.lines().last().context("marquee check printed nothing")?;
-    let (_, count) = last.rsplit_once(", ").with_context(|| format!("not a summary: {last}"))?;
-    Ok(count.trim_end_matches(" violations").to_owned())
 }
 
 /// How many reservations stand where.

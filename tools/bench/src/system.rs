@@ -1,6 +1,7 @@
 //! The system that is measured: the real `marquee up` with everything below it.
 
 use crate::config::{Gateway, Place, Server};
+use crate::fleet::{Fleet, Member};
 use crate::full_server::FullServer;
 use crate::guarded::{Guarded, free_ports};
 use crate::http::Http;
@@ -9,7 +10,8 @@ use anyhow::{Context, bail};
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The Temporal CLI may have to be built first.
@@ -30,6 +32,8 @@ pub(crate) struct System {
     up: Option<Guarded>,
     /// Ends after `up`.
     _full: Option<FullServer>,
+    /// Instead of both.
+    _fleet: Option<(Fleet, Vec<Member>)>,
 }
 
 impl System {
@@ -50,6 +54,32 @@ impl System {
         Ok(system)
     }
 
+    /// As [`System::start_with`], with two APIs and two workers, which get the flags.
+    pub(crate) async fn start_fleet(
+        place: &Place,
+        name: &str,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
+        let fleet = Fleet::prepare(place, name).await?;
+        let mut members = Vec::new();
+        for _ in 0..2 {
+            members.push(fleet.api(&fleet.marquee).await?);
+            members.push(fleet.worker(&fleet.marquee, flags, &[]).await?);
+        }
+        Ok(Self {
+            api: fleet.api.clone(),
+            gateway: fleet.gateway.clone(),
+            temporal: fleet.temporal.clone(),
+            database_url: fleet.database_url.clone(),
+            data_dir: fleet.data_dir.clone(),
+            processes: Vec::new(),
+            marquee: fleet.marquee.clone(),
+            up: None,
+            _full: None,
+            _fleet: Some((fleet, members)),
+        })
+    }
+
     /// As [`System::start`], but Marquee looks for Temporal where nobody listens.
     pub(crate) async fn start_without_temporal(place: &Place, name: &str) -> anyhow::Result<Self> {
         let mut system = Self::prepare(place, name).await?;
@@ -61,13 +91,7 @@ impl System {
     /// A folder, and the server below Marquee; nothing of Marquee yet.
     pub(crate) async fn prepare(place: &Place, name: &str) -> anyhow::Result<Self> {
         let marquee = marquee(place)?;
-        let data_dir = place.data_dir.join(name);
-        if data_dir.exists() {
-            std::fs::remove_dir_all(&data_dir)?;
-        }
-        let context = || format!("cannot make {}", data_dir.display());
-        std::fs::create_dir_all(&data_dir).with_context(context)?;
-        let data_dir = data_dir.canonicalize().with_context(context)?;
+        let data_dir = empty_folder(place, name)?;
         let full = match place.server {
             Server::Embedded => None,
             Server::Full => Some(FullServer::start(&marquee, &place.tools_dir, &data_dir).await?),
@@ -83,6 +107,7 @@ impl System {
             marquee,
             up: None,
             _full: full,
+            _fleet: None,
         })
     }
 
@@ -146,19 +171,6 @@ impl System {
         self.processes.iter().find(|process| process.name == name)
     }
 
-    /// How long the payment company takes from now on.
-    pub(crate) async fn set_gateway(&self, speed: Gateway) -> anyhow::Result<()> {
-        let script = match speed {
-            Gateway::Instant => json!({"approveMillis": [0, 0], "otherMillis": [0, 0]}),
-            Gateway::Slow => json!({"approveMillis": [400, 620], "otherMillis": [20, 60]}),
-        };
-        let http = Http::new(&self.gateway, 1);
-        let body = Bytes::from(script.to_string());
-        let answer = http.send(http.request(Method::PUT, "/faults", "bench", body)?).await?;
-        answer.expect(StatusCode::OK).context("the gateway's script")?;
-        Ok(())
-    }
-
     /// The root of the stand-in for a message company.
     pub(crate) fn notices(&self) -> anyhow::Result<String> {
         let run = self.run_file().context("it runs")?;
@@ -171,7 +183,51 @@ impl System {
     }
 }
 
-fn marquee(place: &Place) -> anyhow::Result<PathBuf> {
+/// How long the payment company takes from now on.
+pub(crate) async fn set_gateway(gateway: &str, speed: Gateway) -> anyhow::Result<()> {
+    let script = match speed {
+        Gateway::Instant => json!({"approveMillis": [0, 0], "otherMillis": [0, 0]}),
+        Gateway::Slow => json!({"approveMillis": [400, 620], "otherMillis": [20, 60]}),
+    };
+    let http = Http::new(gateway, 1);
+    let body = Bytes::from(script.to_string());
+    let answer = http.send(http.request(Method::PUT, "/faults", "bench", body)?).await?;
+    answer.expect(StatusCode::OK).context("the gateway's script")?;
+    Ok(())
+}
+
+/// How many violations `marquee check` finds.
+pub(crate) fn violations(
+    marquee: &Path,
+    data_dir: &Path,
+    database_url: &str,
+) -> anyhow::Result<String> {
+    let output = Command::new(marquee)
+        .arg("check")
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(["--database-url", database_url])
+        .output()
+        .context("cannot run marquee check")?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let last = printed.lines().last().context("marquee check printed nothing")?;
+    let (_, count) = last.rsplit_once(", ").with_context(|| format!("not a summary: {last}"))?;
+    Ok(count.trim_end_matches(" violations").to_owned())
+}
+
+/// A new folder of this name.
+pub(crate) fn empty_folder(place: &Place, name: &str) -> anyhow::Result<PathBuf> {
+    let folder = place.data_dir.join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let context = || format!("cannot make {}", folder.display());
+    std::fs::create_dir_all(&folder).with_context(context)?;
+    folder.canonicalize().with_context(context)
+}
+
+/// The program that is measured.
+pub(crate) fn marquee(place: &Place) -> anyhow::Result<PathBuf> {
     let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("marquee"));
     let path = place.marquee.clone().map_or_else(beside, Ok)?;
     let built = || format!("no {}: cargo build --release -p workers, or --marquee", path.display());
