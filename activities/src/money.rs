@@ -9,9 +9,11 @@ use domain::payment::{Answer, GatewayCall};
 use domain::words::Operation;
 use gateway::limiter::Permit;
 use gateway::{Outcome, Unknown};
+use metrics::histogram;
 use opentelemetry::context::FutureExt;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
+use std::time::Instant;
 use store::StoreError;
 use store::gateway_calls::Opened;
 
@@ -86,7 +88,7 @@ impl World {
     }
 }
 
-/// A call at the payment company, as a span of its own.
+/// A call at the payment company: timed, and a span of its own.
 async fn traced(
     verb: &str,
     call: &GatewayCall,
@@ -100,20 +102,23 @@ async fn traced(
         .with_attributes([KeyValue::new("gateway.key", call.key.to_string())])
         .start(&tracer);
     let context = Context::current_with_span(span);
+    let began = Instant::now();
     let answered = asked.with_context(context.clone()).await;
+    let outcome = match &answered {
+        Ok(Outcome::Known(Answer::Done { .. })) => "done",
+        Ok(Outcome::Known(Answer::Refused { .. })) => "refused",
+        Ok(Outcome::Known(Answer::Lapsed)) => "lapsed",
+        Ok(Outcome::InProgress) => "in progress",
+        Ok(Outcome::NotFound) => "not found",
+        Err(_) => "unknown",
+    };
+    histogram!("marquee_gateway_call_seconds", "operation" => operation, "outcome" => outcome)
+        .record(began.elapsed());
     let span = context.span();
-    match &answered {
-        Ok(Outcome::Known(Answer::Done { .. })) => span.set_attribute(outcome("done")),
-        Ok(Outcome::Known(Answer::Refused { .. })) => span.set_attribute(outcome("refused")),
-        Ok(Outcome::Known(Answer::Lapsed)) => span.set_attribute(outcome("lapsed")),
-        Ok(Outcome::InProgress) => span.set_attribute(outcome("in progress")),
-        Ok(Outcome::NotFound) => span.set_attribute(outcome("not found")),
-        Err(unknown) => span.set_status(Status::error(unknown.to_string())),
+    span.set_attribute(KeyValue::new("gateway.outcome", outcome));
+    if let Err(unknown) = &answered {
+        span.set_status(Status::error(unknown.to_string()));
     }
     span.end();
     answered
-}
-
-fn outcome(word: &'static str) -> KeyValue {
-    KeyValue::new("gateway.outcome", word)
 }

@@ -11,6 +11,13 @@ use std::time::Duration;
 /// Beyond so many open reservations they are not counted to the end.
 const COUNTED_MAX: i64 = 100_000;
 
+const UNFED: &str = "select at from timeline where position is null order by at limit 1";
+/// Of ten thousand that wait, whichever they are.
+const OLDEST_NOTICE: &str = "select min(created_at) from (select created_at from notice \
+     where attend_at is not null and state = 'PENDING' limit 10000) o";
+const FAILING_WEBHOOK: &str =
+    "select min(failing_since) from webhook_endpoint where state = 'ACTIVE'";
+
 /// What was under way when it was asked for.
 #[derive(Debug)]
 pub struct Backlog {
@@ -24,6 +31,10 @@ pub struct Backlog {
     pub unfed: Duration,
     /// How many events each sink still has to send.
     pub unsent: Vec<(String, u64)>,
+    /// For how long the oldest notice has waited to be sent.
+    pub notice: Duration,
+    /// For how long nothing has arrived at the endpoint of a partner that has failed longest.
+    pub webhook: Duration,
 }
 
 impl Store {
@@ -36,8 +47,10 @@ impl Store {
             open: self.open_by_status().await?,
             oldest,
             waiting: self.waiting_in_line().await?,
-            unfed: self.unfed().await?,
+            unfed: self.since(UNFED).await?,
             unsent: self.unsent().await?,
+            notice: self.since(OLDEST_NOTICE).await?,
+            webhook: self.since(FAILING_WEBHOOK).await?,
         })
     }
 
@@ -55,13 +68,12 @@ impl Store {
         .collect()
     }
 
-    async fn unfed(&self) -> Result<Duration, StoreError> {
-        let since: Option<i64> = sqlx::query_scalar(
-            "select at from timeline where position is null order by at limit 1",
-        )
-        .fetch_optional(self.readers())
-        .await?;
-        Ok(since.map(|since| self.now().since(Time::from_millis(since))).unwrap_or_default())
+    /// How long ago it was; nothing is no time at all.
+    async fn since(&self, sql: &'static str) -> Result<Duration, StoreError> {
+        let since: Option<Option<i64>> =
+            sqlx::query_scalar(sql).fetch_optional(self.readers()).await?;
+        let since = since.flatten().map(|since| self.now().since(Time::from_millis(since)));
+        Ok(since.unwrap_or_default())
     }
 
     async fn unsent(&self) -> Result<Vec<(String, u64)>, StoreError> {

@@ -1,8 +1,11 @@
 //! The overlays of `deploy/kubernetes`, rendered by kustomize and judged by the API's own schemas.
 
+mod crds;
+
 use crate::app::{shared, tools_dir};
 use crate::python::python;
 use crate::repository::{help, root, skipped_without};
+use crds::Crds;
 use serde_json::Value;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const OVERLAYS: [&str; 2] = ["dev", "prod"];
+const OVERLAYS: [&str; 3] = ["dev", "prod", "versions"];
 const MINORS: [&str; 2] = ["1.34", "1.35"];
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1";
-/// Kinds of others, whose schemas the validator has not.
-const OTHERS: [&str; 2] = ["ScaledObject", "PodMonitor"];
 
 /// Built once per machine; none where Go is not there, which on CI it is.
 fn kustomize() -> Option<PathBuf> {
@@ -44,12 +45,19 @@ fn rendered(kustomize: &Path, overlay: &str) -> String {
     succeeded(build.expect("kustomize runs"))
 }
 
-struct Judge(TempDir);
+struct Judge {
+    folder: TempDir,
+    crds: Crds,
+}
 
 impl Judge {
     /// What is wrong with these documents for one minor version; nothing when all is well.
     fn wrong(&self, documents: &str, minor: &str) -> Option<String> {
-        let file = self.0.path().join("documents.yaml");
+        let of_others = parsed(documents).into_iter().find_map(|it| self.crds.wrong(&it));
+        if of_others.is_some() {
+            return of_others;
+        }
+        let file = self.folder.path().join("documents.yaml");
         std::fs::write(&file, documents).expect("it is writable");
         let validate = python().with_file_name("kubernetes-validate");
         let judged = Command::new(validate).args(["--strict", "-k", minor]).arg(&file).output();
@@ -58,7 +66,7 @@ impl Judge {
             String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
         let unknown = |line: &str| {
             line.contains("WARN")
-                && !OTHERS.iter().any(|kind| line.contains(&format!("kind {kind} ")))
+                && !crds::kinds().any(|kind| line.contains(&format!("kind {kind} ")))
         };
         (!judged.status.success() || said.lines().any(unknown)).then(|| said.into_owned())
     }
@@ -67,7 +75,8 @@ impl Judge {
 #[test]
 fn overlays_are_what_kubernetes_takes() {
     let Some(kustomize) = kustomize() else { return };
-    let judge = Judge(tempfile::tempdir().expect("a temporary folder"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let judge = Judge { folder, crds: Crds::fetch() };
     for overlay in OVERLAYS {
         let documents = rendered(&kustomize, overlay);
         for minor in MINORS {
@@ -85,14 +94,34 @@ fn overlays_are_what_kubernetes_takes() {
             assert!(judge.wrong(&planted, MINORS[0]).is_some(), "{overlay}: {wrong}");
         }
     }
+    let documents = rendered(&kustomize, "versions");
+    for (right, wrong) in [
+        ("scaledownDelay: 10m", "scaleDownDelay: 10m"),
+        ("strategy: Progressive", "strategy: Slowly"),
+        ("rampPercentage: 5", "rampPercentage: five"),
+        ("maxReplicaCount: 10", "maxReplicas: 10"),
+        ("podMetricsEndpoints:", "podEndpoints:"),
+        ("hostPort: ", "address: "),
+    ] {
+        let planted = documents.replacen(right, wrong, 1);
+        assert_ne!(planted, documents, "{right}");
+        assert!(judge.wrong(&planted, MINORS[0]).is_some(), "{wrong}");
+    }
+    let of_workers = parsed(&documents).into_iter().filter(|it| it["kind"] == "WorkerDeployment");
+    assert_eq!(of_workers.count(), 1);
+    assert!(!documents.contains(
+        "kind: Deployment\nmetadata:\n  labels:\n    app.kubernetes.io/component: worker-booking"
+    ));
+}
+
+fn parsed(documents: &str) -> Vec<Value> {
+    let documents = documents.split("\n---\n");
+    documents.map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
 }
 
 /// Each setting of a container is one that its command reads.
 fn settings_are_known(documents: &str, overlay: &str) {
-    let documents: Vec<Value> = documents
-        .split("\n---\n")
-        .map(|text| serde_saphyr::from_str(text).expect("YAML"))
-        .collect();
+    let documents = parsed(documents);
     let mut containers = 0;
     for document in &documents {
         let containers_of = &document["spec"]["template"]["spec"]["containers"];

@@ -16,6 +16,7 @@ use events::webhooks::reach::Reach;
 use events::{relay, sink, webhooks};
 use gateway::breaker::State;
 use gateway::limiter::Limiter;
+use metrics::gauge;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -187,6 +188,7 @@ fn slots_by_breaker(limiter: &Limiter) -> watch::Receiver<usize> {
         State::Open => 0,
     };
     let mut state = limiter.state();
+    gauge!("marquee_gateway_left_alone").set(0.0);
     let (slots, given) = watch::channel(slots_of(*state.borrow_and_update()));
     tokio::spawn(async move {
         while state.changed().await.is_ok() {
@@ -196,6 +198,7 @@ fn slots_by_breaker(limiter: &Limiter) -> watch::Receiver<usize> {
                 State::HalfOpen => tracing::info!(breaker = now.as_str(), "the gateway is tried"),
                 State::Closed => tracing::info!(breaker = now.as_str(), "the gateway works"),
             }
+            gauge!("marquee_gateway_left_alone").set(f64::from(now != State::Closed));
             slots.send_replace(slots_of(now));
         }
     });

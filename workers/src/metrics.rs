@@ -96,6 +96,8 @@ impl Metrics {
         for (sink, number) in backlog.unsent {
             gauge!("marquee_sink_lag_events", "sink" => sink).set(number as f64);
         }
+        gauge!("marquee_notices_lag_seconds").set(backlog.notice);
+        gauge!("marquee_webhooks_failing_seconds").set(backlog.webhook);
         *asked_at = Some(Instant::now());
         Ok(())
     }

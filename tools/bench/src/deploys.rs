@@ -26,13 +26,19 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use workflows::booking::{Booking, workflow_id};
 
 /// Before and after each change nothing else happens for so long.
-const QUIET: Duration = Duration::from_secs(4);
+const QUIET: Duration = Duration::from_secs(6);
 const STEADY: Duration = Duration::from_secs(20);
 const CONNECTIONS: usize = 32;
 const CUSTOMERS: usize = 50;
+const LOOKS: usize = 4;
+const LOOKS_EVERY: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 8;
 const ENDED_WITHIN: Duration = Duration::from_secs(180);
 const DEPLOYMENT: &str = "marquee";
+/// Whose bookings stand open.
+const OPEN: &str = "open";
+/// The id of a booking, and its customer.
+type Made = (String, String);
 /// The report's own rows: its deploys with and without a readiness probe.
 const REPORTS: [[&str; 9]; 2] = [
     ["report's, without readiness", "", "70.45", "", "", "", "", "", ""],
@@ -95,7 +101,11 @@ pub(crate) async fn run(place: &Place, asked: &Deploys) -> anyhow::Result<Vec<Ta
     let (booked, steady) = (AtomicUsize::new(0), Duration::ZERO);
     let mut noon = Noon { fleet: &fleet, asked, http, shows, temporal, booked, steady, table };
 
-    noon.phase("steady", async || Ok(sleep(STEADY).await)).await?;
+    noon.phase("steady", async || {
+        sleep(STEADY).await;
+        Ok(())
+    })
+    .await?;
     noon.phase("rolling restart", async || crew.replace(&fleet, &old, None).await).await?;
     noon.phase("an API killed", async || {
         crew.apis.swap_remove(0).kill()?;
@@ -114,7 +124,7 @@ pub(crate) async fn run(place: &Place, asked: &Deploys) -> anyhow::Result<Vec<Ta
         noon.releases(&mut crew, &old, &next).await?;
     }
     noon.table.note(format!(
-        "Requests are creates and looks at mypage, in turns, through a balancer. A process was ready \
+        "Requests are creates and, four times as many, looks at mypage, through a balancer. A process was ready \
          {:.2} s after its start, the slowest of four. `marquee check` at the end: {} violations.",
         starts.max().as_secs_f64(),
         violations(&fleet.marquee, &fleet.data_dir, &fleet.database_url)?
@@ -214,18 +224,18 @@ impl Noon<'_> {
         self.go_on(&open).await?;
         let mut ended = Vec::new();
         let mut missing = 0_usize;
-        for id in &made {
-            match self.ticketed_at(id).await? {
+        for (id, customer) in &made {
+            match self.ticketed_at(id, customer).await? {
                 Some(at) => ended.push(at),
                 None => missing += 1,
             }
         }
         for reservation in &open {
             let id = reservation["id"].as_str().context("an id")?;
-            missing += usize::from(self.ticketed_at(id).await?.is_none());
+            missing += usize::from(self.ticketed_at(id, OPEN).await?.is_none());
         }
         let open = open.iter().filter_map(|reservation| reservation["id"].as_str());
-        let all: Vec<&str> = made.iter().map(String::as_str).chain(open).collect();
+        let all: Vec<&str> = made.iter().map(|(id, _)| id.as_str()).chain(open).collect();
         let failed = self.failed_tasks(&all).await?;
         let good = answers.iter().filter(|a| matches!(a.status, Some(200 | 201)));
         let took = Latencies::new(good.map(|answer| answer.took).collect());
@@ -267,17 +277,15 @@ impl Noon<'_> {
                 let path =
                     format!("/reservations/{}", reservation["id"].as_str().context("an id")?);
                 let pay = json!({"method": "CARD", "amount": reservation["amount"]}).to_string();
-                let paid = self
-                    .command(
-                        Method::POST,
-                        &format!("{path}/payments"),
-                        pay.into(),
-                        StatusCode::CREATED,
-                    )
-                    .await?;
-                let show = paid["showtimeId"].as_str().context("a showtime")?;
+                let pays = format!("{path}/payments");
+                let answer = self.http.request(Method::POST, &pays, OPEN, pay.into())?;
+                let answer = self.http.send(answer).await?;
+                // Not yet, where the payment waits for its turn.
+                ensure!(answer.status.is_success(), "{pays} answered {}", answer.status);
+                let approved = self.becomes(&path, "PAYMENT_APPROVED").await?;
+                let show = approved["showtimeId"].as_str().context("a showtime")?;
                 let best = format!("/showtimes/{show}/best-seats?partySize=1&grade=STANDARD");
-                let best = self.http.get(&best, "open").await?;
+                let best = self.http.get(&best, OPEN).await?;
                 let seats = json!({"seatIds": best["items"][0]["seatIds"]}).to_string();
                 self.command(Method::PUT, &format!("{path}/seats"), seats.into(), StatusCode::OK)
                     .await?;
@@ -287,6 +295,18 @@ impl Noon<'_> {
         stream::iter(open).map(go_on).buffer_unordered(AT_ONCE).try_collect().await
     }
 
+    async fn becomes(&self, path: &str, status: &str) -> anyhow::Result<Value> {
+        let began = Instant::now();
+        loop {
+            let found = self.http.get(path, OPEN).await?;
+            if found["status"] == status {
+                return Ok(found);
+            }
+            ensure!(began.elapsed() < ENDED_WITHIN, "{path} is {}", found["status"]);
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     async fn command(
         &self,
         method: Method,
@@ -294,12 +314,12 @@ impl Noon<'_> {
         body: Bytes,
         status: StatusCode,
     ) -> anyhow::Result<Value> {
-        let answer = self.http.send(self.http.request(method, path, "open", body)?).await?;
+        let answer = self.http.send(self.http.request(method, path, OPEN, body)?).await?;
         answer.expect(status).with_context(|| path.to_owned())
     }
 
     /// People who come at a pace until it is over: how they were answered, and what they have made.
-    async fn people(&self, over: Arc<AtomicBool>) -> anyhow::Result<(Vec<Answered>, Vec<String>)> {
+    async fn people(&self, over: Arc<AtomicBool>) -> anyhow::Result<(Vec<Answered>, Vec<Made>)> {
         let mut pace = interval(Duration::from_secs_f64(1.0 / self.asked.rate));
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut coming = JoinSet::new();
@@ -320,14 +340,10 @@ impl Noon<'_> {
     }
 
     /// When it had its tickets, since 1970; nothing when it has none in time.
-    async fn ticketed_at(&self, id: &str) -> anyhow::Result<Option<Duration>> {
+    async fn ticketed_at(&self, id: &str, customer: &str) -> anyhow::Result<Option<Duration>> {
         let began = Instant::now();
         while began.elapsed() < ENDED_WITHIN {
-            let path = format!("/mypage/{id}");
-            let request = self.http.request(Method::GET, &path, "boss", Bytes::new())?;
-            let mut request = request;
-            request.headers_mut().insert("x-role", "staff".parse()?);
-            let found = self.http.send(request).await?.expect(StatusCode::OK)?;
+            let found = self.http.get(&format!("/mypage/{id}"), customer).await?;
             if found["status"] == "TICKETED" {
                 let at: jiff::Timestamp = found["updatedAt"].as_str().context("a time")?.parse()?;
                 return Ok(Some(Duration::from_millis(u64::try_from(at.as_millisecond())?)));
@@ -355,24 +371,28 @@ impl Noon<'_> {
     }
 }
 
-/// One customer, twice: the second answer counts from when it was asked.
+/// One customer, who books and then looks some times; an answer counts from when it was asked for.
 async fn book_and_look(
     http: Arc<Http>,
     customer: String,
     body: Bytes,
-) -> anyhow::Result<(Vec<Answered>, Option<String>)> {
+) -> anyhow::Result<(Vec<Answered>, Option<Made>)> {
     let mut answers = Vec::new();
     let mut made = None;
-    for (method, path, body) in
-        [(Method::POST, "/reservations", body), (Method::GET, "/mypage?limit=5", Bytes::new())]
+    let looks = (0..LOOKS).map(|_| (Method::GET, "/mypage?limit=5", Bytes::new()));
+    for (method, path, body) in std::iter::once((Method::POST, "/reservations", body)).chain(looks)
     {
+        if method == Method::GET {
+            sleep(LOOKS_EVERY).await;
+        }
         let began = Instant::now();
         let answer = http.send(http.request(method, path, &customer, body)?).await.ok();
         let status = answer.as_ref().map(|answer| answer.status.as_u16());
         answers.push(Answered { status, took: began.elapsed() });
         if let Some(answer) = answer.filter(|answer| answer.status == StatusCode::CREATED) {
             let reservation = answer.expect(StatusCode::CREATED)?;
-            made = reservation["id"].as_str().map(str::to_owned);
+            let id = reservation["id"].as_str().context("an id")?;
+            made = Some((id.to_owned(), customer.clone()));
         }
     }
     Ok((answers, made))
