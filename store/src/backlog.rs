@@ -16,7 +16,7 @@ const UNFED: &str = "select at from timeline where position is null order by at 
 const OLDEST_NOTICE: &str = "select min(created_at) from (select created_at from notice \
      where attend_at is not null and state = 'PENDING' limit 10000) o";
 const FAILING_WEBHOOK: &str =
-    "select min(failing_since) from webhook_endpoint where state = 'ACTIVE'";
+    "select min(failing_since) from webhook_endpoint where state = 'ENABLED'";
 
 /// What was under way when it was asked for.
 #[derive(Debug)]

@@ -218,6 +218,8 @@ async fn a_company_that_is_away_is_asked_again_for_a_while(f: &Fixture) {
         assert!(f.due().await.is_empty());
         f.advance(Duration::from_secs(pause));
     }
+    let waits = f.store.backlog().await.expect("it answers").notice;
+    assert_eq!(waits, Duration::from_secs(2 + 8 + 30), "as those who operate it see");
     let longer = Duration::from_secs(3_600);
     f.became(&f.one_due().await, refused()).await;
     assert_eq!(f.notices(&row).await[0].state, NoticeState::Failed);
@@ -229,6 +231,7 @@ async fn a_company_that_is_away_is_asked_again_for_a_while(f: &Fixture) {
     f.advance(Duration::from_secs(1));
     f.became(&f.one_due().await, taken()).await;
     assert_eq!(f.notices(&row).await[1].state, NoticeState::Sent);
+    assert_eq!(f.store.backlog().await.expect("it answers").notice, Duration::ZERO);
 }
 
 async fn copies_are_limited(f: &Fixture) {

@@ -213,7 +213,10 @@ async fn an_endpoint_that_takes_nothing_for_days_is_switched_off(f: &Fixture) {
     f.reserved(EVENING, 1).await;
     f.every(NO).await;
     f.advance(GIVE_UP_AFTER);
+    let fails = async || f.store.backlog().await.expect("it answers").webhook;
+    assert_eq!(fails().await, GIVE_UP_AFTER, "as those who operate it see");
     assert!(f.every(NO).await > 0);
+    assert_eq!(fails().await, Duration::ZERO, "what is switched off fails no more");
     let off = f.read(&id).await;
     assert_eq!(off.state, EndpointState::Disabled);
     assert_eq!(off.disabled_reason, Some(DisabledReason::Unreachable));
