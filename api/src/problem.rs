@@ -275,8 +275,8 @@ pub(crate) async fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
-/// Traces the request, writes problem documents and echoes the request id. Whatever error reaches this place without a
-/// document (the framework's own rejections) gets one.
+/// Traces the request, writes problem documents and echoes the request id. Whatever error reaches
+/// this place without a document (the framework's own rejections) gets one.
 pub(crate) async fn render(request: Request, next: Next) -> Response {
     let context = trace::begun(&request);
     let asked = Asked::of(&request, &context);
@@ -284,7 +284,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
         "request",
         request.id = asked.request_id,
         trace.id = asked.trace_id,
-        path = asked.path,
+        route = trace::route(&request),
     );
     let mut response = next.run(request).with_context(context.clone()).instrument(log).await;
     let status = response.status();

@@ -16,7 +16,7 @@ const TRACE_PARENT: &str = "traceparent";
 pub(crate) fn begun(request: &Request) -> Context {
     let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
     let method = request.method().as_str().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let route = route(request);
     let tracer = global::tracer("marquee");
     let span = tracer
         .span_builder(format!("{method} {route}"))
@@ -24,10 +24,14 @@ pub(crate) fn begun(request: &Request) -> Context {
         .with_attributes([
             KeyValue::new("http.request.method", method),
             KeyValue::new("http.route", route.to_owned()),
-            KeyValue::new("url.path", request.uri().path().to_owned()),
         ])
         .start_with_context(&tracer, &caller);
     caller.with_span(span)
+}
+
+/// The route that a request takes. Its path itself tells codes that let people in.
+pub(crate) fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str)
 }
 
 pub(crate) fn ended(context: &Context, status: StatusCode) {

@@ -92,6 +92,15 @@ impl PaymentAttemptId {
         Self(format!("{reservation}-{n}"))
     }
 
+    /// Whether it looks as those that we make: other systems number their orders, too.
+    pub fn has_our_form(&self) -> bool {
+        self.reservation().is_some_and(|id| {
+            let digits = id.as_str().strip_prefix('r').unwrap_or_default();
+            let plain = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            digits.len() == 32 && digits.chars().all(plain)
+        })
+    }
+
     /// The reservation that an order id names; nothing when it is none of ours.
     pub fn reservation(&self) -> Option<ReservationId> {
         let (reservation, n) = self.0.rsplit_once('-')?;

@@ -137,10 +137,11 @@ impl GatewayCall {
         CallKey::parse(key).expect("ids are short and plain, and so is their sum")
     }
 
-    /// The key under which an order's money goes back that a restored copy does not know.
-    pub fn key_of_unknown(attempt: &PaymentAttemptId, operation: Operation) -> CallKey {
+    /// The key of the `n`th try, from 1, to return an order's money that a restored copy does not
+    /// know. The answer to an earlier one was no.
+    pub fn key_of_unknown(attempt: &PaymentAttemptId, operation: Operation, n: usize) -> CallKey {
         let key = Self::key_of(attempt, operation, None);
-        CallKey::parse(format!("{key}-restored")).expect("a word more is short and plain, too")
+        CallKey::parse(format!("{key}-restored-{n}")).expect("a word more is short and plain, too")
     }
 
     /// The key of the `n`th try to return money, from 1. The answer to an earlier one was no.

@@ -346,8 +346,8 @@ words!(
         ReturnOutside = "RETURN_OUTSIDE",
         /// Names, phones and accounts.
         EraseCustomer = "ERASE_CUSTOMER",
-        /// Money that the gateway has, of an order that a restored copy does not know.
-        ReturnUnknownOrder = "RETURN_UNKNOWN_ORDER",
+        /// An order that a restored copy does not know holds no money any more.
+        SettleUnknownOrder = "SETTLE_UNKNOWN_ORDER",
     }
 );
 

@@ -154,7 +154,8 @@ impl Engine {
             return Err(StoreError::Setup("a role is named with a-z, 0-9 and _".to_owned()));
         }
         let grants = format!(
-            "revoke all on all tables in schema public from \"{role}\"; \
+            "revoke create on schema public from public, \"{role}\"; \
+             revoke all on all tables in schema public from \"{role}\"; \
              grant usage on schema public to \"{role}\"; \
              grant select, insert, update, delete on all tables in schema public to \"{role}\"; \
              revoke insert, update, delete on _sqlx_migrations from \"{role}\"; \
@@ -190,18 +191,27 @@ fn migrations() -> Migrator {
 }
 
 async fn find_migrated(pool: &AnyPool) -> Result<(), StoreError> {
-    let done: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+    let done = sqlx::query_scalar("select version from _sqlx_migrations where success")
         .fetch_all(pool)
-        .await
-        .unwrap_or_default();
+        .await;
+    let done: Vec<i64> = match done {
+        Ok(done) => done,
+        Err(sqlx::Error::Database(error)) if is_not_there(error.as_ref()) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
     match migrations().iter().all(|step| done.contains(&step.version)) {
         true => Ok(()),
         false => Err(StoreError::Setup(
             "its schema is not this release's, and its role may not change it: \
-             run `marquee migrate` as the owner"
+             run `marquee migrate` as the owner, with --grant-to"
                 .to_owned(),
         )),
     }
+}
+
+/// No such table, or not for this role.
+fn is_not_there(error: &dyn sqlx::error::DatabaseError) -> bool {
+    matches!(error.code().as_deref(), Some("42P01" | "42501"))
 }
 
 /// The file that the URL names; nothing when it is PostgreSQL's.

@@ -2,13 +2,14 @@
 //! orders in the gateway's books, whose money goes back.
 
 use crate::audit_entries::Deed;
-use crate::row::{to_json, word};
+use crate::row::{json_or_null, to_json, word};
 use crate::{Store, StoreError};
 use domain::audit::LedgerEntry;
 use domain::audit_entry::facts;
-use domain::ids::PaymentAttemptId;
+use domain::ids::{CallKey, PaymentAttemptId};
+use domain::payment::Answer;
 use domain::person::Person;
-use domain::words::{Operation, StaffAction};
+use domain::words::StaffAction;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -37,9 +38,9 @@ impl Store {
         rows.iter().map(|row| word(row, "payment_attempt_id")).collect()
     }
 
-    /// An order that we do not know was given back, with these lines of the books: none of them
-    /// needs people any more, whether reconciliation has found it or finds it later.
-    pub async fn order_given_back(
+    /// An order that we do not know holds no money any more, by these lines of the books: none of
+    /// them needs people, whether reconciliation has found it or finds it later.
+    pub async fn order_settled(
         &self,
         person: &Person,
         entries: &[LedgerEntry],
@@ -47,8 +48,9 @@ impl Store {
         let Some(first) = entries.first() else { return Ok(()) };
         let now = self.now().as_millis();
         let mut tx = self.begin().await?;
+        let mut changed = 0;
         for entry in entries {
-            sqlx::query(
+            let written = sqlx::query(
                 "insert into contradiction (key, attempt_id, operation, amount, found_at, \
                  settled_at) values ($1, $2, $3, $4, $5, $5) \
                  on conflict (key) do update set settled_at = excluded.settled_at \
@@ -61,15 +63,45 @@ impl Store {
             .bind(now)
             .execute(&mut *tx)
             .await?;
+            changed += written.rows_affected();
         }
-        let back = entries.last().map_or(Operation::Void, |entry| entry.operation);
-        let deed = Deed {
-            action: StaffAction::ReturnUnknownOrder,
-            target: format!("/orders/{}", first.attempt_id),
-            before: facts([]),
-            after: facts([("operation", back.as_str())]),
-        };
-        self.audit_deed(&mut tx, person, &deed).await?;
+        if changed > 0 {
+            let back = entries.last().map_or(first.operation, |entry| entry.operation);
+            let deed = Deed {
+                action: StaffAction::SettleUnknownOrder,
+                target: format!("/orders/{}", first.attempt_id),
+                before: facts([]),
+                after: facts([("operation", back.as_str())]),
+            };
+            self.audit_deed(&mut tx, person, &deed).await?;
+        }
         Ok(tx.commit().await?)
+    }
+
+    /// What the books were found to have done is what our calls under the same keys have done
+    /// since: nothing contradicts any more.
+    pub async fn close_explained(&self, person: &Person) -> Result<(), StoreError> {
+        let found = sqlx::query(
+            "select c.key, g.answer from contradiction c join gateway_call g on g.key = c.key \
+             where c.settled_at is null",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        for row in found {
+            let Some(Answer::Done { .. }) = json_or_null(&row, "answer")? else { continue };
+            let key: CallKey = word(&row, "key")?;
+            let mut tx = self.begin().await?;
+            if self.close_contradiction(&mut tx, &key).await? {
+                let deed = Deed {
+                    action: StaffAction::SettleCall,
+                    target: format!("/admin/gateway-calls/{key}"),
+                    before: facts([("state", "CONTRADICTED")]),
+                    after: facts([("outcome", "DONE")]),
+                };
+                self.audit_deed(&mut tx, person, &deed).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
     }
 }

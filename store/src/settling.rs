@@ -82,7 +82,11 @@ impl Store {
         Ok(true)
     }
 
-    async fn close_contradiction(&self, tx: &mut Tx, key: &CallKey) -> Result<bool, StoreError> {
+    pub(crate) async fn close_contradiction(
+        &self,
+        tx: &mut Tx,
+        key: &CallKey,
+    ) -> Result<bool, StoreError> {
         let closed = sqlx::query(
             "update contradiction set settled_at = $2 where key = $1 and settled_at is null",
         )

@@ -38,6 +38,9 @@ fn what_holds_is_printed_and_secrets_are_not() {
             ("TEMPORAL_API_KEY", "s3cretWord"),
             ("TEMPORAL_TLS_CLIENT_KEY_PATH", "/keys/client.pem"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=s3cretWord"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://us:s3cretWord@collector:4318"),
+            ("TEMPORAL_GRPC_META_AUTHORIZATION", "Bearer s3cretWord"),
+            ("TEMPORAL_CODEC_AUTH", "s3cretWord"),
         ],
     );
     assert!(done && !said.contains("s3cretWord"), "{said}");
@@ -53,6 +56,8 @@ fn what_holds_is_printed_and_secrets_are_not() {
         ("TEMPORAL_API_KEY=***", "environment"),
         ("TEMPORAL_TLS_CLIENT_KEY_PATH=/keys/client.pem", "environment"),
         ("OTEL_EXPORTER_OTLP_HEADERS=***", "environment"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT=http://us:***@collector:4318/", "environment"),
+        ("TEMPORAL_GRPC_META_AUTHORIZATION=***", "environment"),
     ] {
         let held =
             lines.iter().filter(|(line, from)| line.trim_end() == setting && from.trim() == source);
@@ -62,7 +67,12 @@ fn what_holds_is_printed_and_secrets_are_not() {
 
 #[test]
 fn a_password_in_a_query_is_not_printed() {
-    for url in ["postgres://db/marquee?user=app&password=s3cretWord", "s3cretWord"] {
+    for url in [
+        "postgres://db/marquee?user=app&password=s3cretWord",
+        "s3cretWord",
+        "app:s3cretWord@db/marquee?sslmode=require",
+        "postgres://app:12#s3cretWord@db/marquee",
+    ] {
         let (_, said) = marquee(&["up", "--print-config", "--database-url", url], &[]);
         assert!(
             said.contains("MARQUEE_DATABASE_URL=***") && !said.contains("s3cretWord"),
@@ -74,7 +84,9 @@ fn a_password_in_a_query_is_not_printed() {
 #[test]
 fn a_variable_that_nobody_reads_is_refused() {
     for name in ["MARQUEE_DATABSE_URL", "MARQUEE_PAY_WITHN", "MARQUEE_"] {
-        let (done, said) = marquee(&["check"], &[(name, "1")]);
-        assert!(!done && said.contains(&format!("{name} is no setting of ours")), "{said}");
+        for arguments in [&["check"][..], &["up", "--print-config"]] {
+            let (done, said) = marquee(arguments, &[(name, "1")]);
+            assert!(!done && said.contains(&format!("{name} is no setting of ours")), "{said}");
+        }
     }
 }

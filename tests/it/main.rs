@@ -6,6 +6,7 @@ mod app;
 mod authorizing;
 mod backup;
 mod booking;
+mod browser;
 mod cancelling;
 mod chaos;
 mod checking;

@@ -89,7 +89,7 @@ async fn a_customer_is_told_what_happens() {
         assert!(!words.contains("#{"), "{words}");
     }
     // Less than a million, whichever show it was.
-    let won = korean.reservation["amount"].as_u64().expect("won");
+    let won = korean.reservation["amount"]["value"].as_u64().expect("won");
     let refunded = format!("{},{:03}원", won / 1000, won % 1000);
     assert!(text(&messages[2]["text"]).contains(&refunded), "{}", messages[2]["text"]);
     // What was over in a moment was not told, and says why.

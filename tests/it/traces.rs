@@ -1,6 +1,6 @@
 //! One trace goes from a request through the workflow and its activities to the payment company.
 
-use crate::app::{App, free_ports, id, until, up_command};
+use crate::app::{App, free_ports, id, text, until, up_command};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -118,7 +118,7 @@ async fn a_booking_is_one_trace_from_the_request_to_the_payment_company() {
         |request: RequestBuilder| request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
     let request = customer.request("POST", "/reservations").json(&body);
     let booking = customer.send(in_trace(request)).await.expect(201);
-    customer.until(&booking, "TICKETED").await;
+    let ticketed = customer.until(&booking, "TICKETED").await;
     customer.cancel(&booking).await;
     customer.until(&booking, "CANCELLED").await;
 
@@ -127,7 +127,13 @@ async fn a_booking_is_one_trace_from_the_request_to_the_payment_company() {
         BOOKED_AND_CANCELLED.iter().all(|line| tree.any(|found| found == *line))
     })
     .await;
-    for personal in ["홍길동", "01012345678", &customer.id] {
+    // Whoever has the code comes in.
+    let code = text(&ticketed["tickets"][0]["code"]);
+    customer.get(&format!("/tickets/{code}")).await.expect(410);
+    let read = async || collector.holds("GET /tickets/{code}");
+    until("the span of a ticket", read).await;
+    assert!(!app.log().contains(code), "a ticket's code is in the log");
+    for personal in ["홍길동", "01012345678", &customer.id, code] {
         assert!(!collector.holds(personal), "{personal} is in a trace");
     }
     let refused = customer.send(in_trace(customer.request("GET", "/reservations/nothing"))).await;
@@ -138,7 +144,7 @@ async fn a_booking_is_one_trace_from_the_request_to_the_payment_company() {
     let of_trace = |span: &&Value| span["trace.id"] == TRACE;
     let written_by = |name: &str| spans.iter().filter(of_trace).find(|span| span["name"] == name);
     let request = written_by("request").expect("a line of the request's");
-    assert_eq!(request["path"], "/reservations");
+    assert_eq!(request["route"], "/reservations");
     assert!(request["request.id"].is_string(), "{request}");
     let activity = written_by("activity").expect("a line of an activity's");
     assert_eq!(activity["workflow.id"], workflow, "{activity}");

@@ -339,6 +339,11 @@ pub(crate) fn webhook_secret() -> Option<Secret> {
     secret(settings::WEBHOOK_SECRET)
 }
 
+/// What the sessions of the pages are signed with.
+pub(crate) fn session_key() -> Option<Secret> {
+    secret(settings::SESSION_KEY)
+}
+
 fn secret(name: &str) -> Option<Secret> {
     std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::from)
 }

@@ -7,6 +7,7 @@ use crate::crew::{Crew, Hire, Link};
 use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
+use crate::pages::sessions;
 use crate::serving::{listen_for, serve};
 use crate::stopping::{asked_to_stop, drained, in_time};
 use ::workers::connection::watch_over;
@@ -46,7 +47,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         company: Arc::new(company(&options.gateway)?),
         reach: (&options.webhooks).into(),
     };
-    let serving = serve(listener, api_at, app, quitting);
+    let serving = serve(listener, api_at, app, sessions()?, quitting);
     let watching = tokio::spawn(watch_over(options.temporal.target()?, connected, up));
 
     asked_to_stop().await?;

@@ -16,6 +16,7 @@ mod metrics;
 mod notice_company;
 mod offer;
 mod operations;
+mod pages;
 mod ports;
 mod pump;
 mod reconciliation;
@@ -42,6 +43,10 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.format(&mut command).exit(),
     };
+    if let Err(error) = config::refuse_unknown_variables(&command) {
+        eprintln!("marquee: {error:#}");
+        return ExitCode::FAILURE;
+    }
     if config.print_config {
         print!("{}", config::in_force(&command, &matches));
         return ExitCode::SUCCESS;
@@ -54,9 +59,7 @@ fn main() -> ExitCode {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
-    let ended = config::refuse_unknown_variables(&command)
-        .and_then(|()| Traces::begin())
-        .and_then(|_traces| run(config.command));
+    let ended = Traces::begin().and_then(|_traces| run(config.command));
     ended.unwrap_or_else(|error| {
         eprintln!("marquee: {error:#}");
         ExitCode::FAILURE

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use web::Sessions;
 
 /// Without tokens anybody who reaches the API may act for any customer, so only this machine may.
 pub(crate) async fn listen_for(
@@ -39,11 +40,21 @@ pub(crate) fn serve(
     listener: TcpListener,
     at: SocketAddr,
     app: App,
+    sessions: Option<Sessions>,
     mut quit: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let parting = middleware::from_fn_with_state(app.stopping.clone(), say_goodbye);
-    let router = metrics::of_requests(api::router(app)).layer(parting);
+    let api = api::router(app);
+    let served = metrics::of_requests(api.clone());
     println!("API        http://{at}   (bookings are taken from now on)");
+    let router = match sessions {
+        None => served,
+        Some(sessions) => {
+            println!("Pages      http://{at}/");
+            web::before(api, served, sessions)
+        }
+    };
+    let router = router.layer(parting);
     tokio::spawn(async move {
         let stop = async move {
             quit.wait_for(|quit| *quit).await.ok();

@@ -8,6 +8,7 @@ use crate::ledger;
 use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
+use crate::pages::sessions_in;
 use crate::ports::Port;
 use crate::serving::{listen, listen_for, serve};
 use crate::stopping::{asked_to_stop, in_time};
@@ -61,7 +62,8 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     };
     let (begun, ready) = at_work(Queue::ALL.len(), quitting.clone());
     let sdk = operations::begin(&options.operations, &app.store, ready).await?;
-    let serving = serve(listener, api_at, app, quitting.clone());
+    let sessions = sessions_in(&data_dir)?;
+    let serving = serve(listener, api_at, app, Some(sessions), quitting.clone());
 
     let (quit_children, children_quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;

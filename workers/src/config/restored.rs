@@ -1,10 +1,14 @@
 //! Copies of the database, and what is to be done when an older one takes its place.
 
 use super::GatewayFlags;
+use super::settings::without_password;
 use crate::up::database_in;
+use anyhow::Context;
 use clap::Args;
+use domain::reservation::Deadlines;
 use domain::time::Time;
 use std::path::PathBuf;
+use store::{Clock, Store};
 
 /// A database, wherever it is.
 #[derive(Args)]
@@ -20,6 +24,17 @@ pub(crate) struct AnyDatabase {
 impl AnyDatabase {
     pub(crate) fn url(&self) -> String {
         self.database_url.clone().unwrap_or_else(|| database_in(&self.data_dir))
+    }
+
+    /// To work with it; none is made where there is none.
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<Store> {
+        let url = self.url();
+        // The URL may hold a password: it is not repeated.
+        let opened = Store::open_to_read(&url).await.context("cannot open the database")?;
+        opened.ping().await.context("cannot open the database")?;
+        println!("Database   {}", without_password(&url));
+        let store = Store::open(&url, Clock::System, Deadlines::default()).await;
+        store.context("cannot open the database")
     }
 }
 
@@ -39,7 +54,7 @@ pub(crate) struct Restored {
     #[command(flatten)]
     pub(crate) gateway: GatewayFlags,
     /// When the copy was made, for example `2026-12-24T03:00:00Z`: what is older and unknown is
-    /// somebody else's.
+    /// somebody else's. No other Marquee may use the payment company's account.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) since: Time,
     /// Give the money back. Without it, it is only said whose there is.

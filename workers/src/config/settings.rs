@@ -8,23 +8,48 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 /// What comes by the environment alone, so that no list of processes shows it.
-pub(super) const SECRETS: [(&str, &str); 6] = [
+pub(super) const SECRETS: [(&str, &str); 7] = [
     (GATEWAY_SECRET, "The payment company's secret key."),
     (WEBHOOK_SECRET, "`whsec_…`: what PortOne signs its messages with."),
     (NOTICES_KEY, "The key at the company that sends notices."),
     (NOTICES_SECRET, "Its secret."),
     (NOTICES_SMS_KEY, "NHN Cloud's key for texts."),
     (NOTICES_SMS_SECRET, "Its secret."),
+    (
+        SESSION_KEY,
+        "What the sessions of the pages are signed with: at least 32 characters, the same for all \
+         processes. Without it `api` shows no pages, and `up` makes one in its data folder.",
+    ),
 ];
 pub(super) const GATEWAY_SECRET: &str = "MARQUEE_GATEWAY_SECRET";
 pub(super) const WEBHOOK_SECRET: &str = "MARQUEE_WEBHOOK_SECRET";
 pub(super) const NOTICES_KEY: &str = "MARQUEE_NOTICES_KEY";
 pub(super) const NOTICES_SECRET: &str = "MARQUEE_NOTICES_SECRET";
 pub(super) const NOTICES_SMS_KEY: &str = "MARQUEE_NOTICES_SMS_KEY";
+pub(super) const SESSION_KEY: &str = "MARQUEE_SESSION_KEY";
 pub(super) const NOTICES_SMS_SECRET: &str = "MARQUEE_NOTICES_SMS_SECRET";
 
 /// Read by libraries of ours, by their own rules; all that begins so and is set is shown.
 const OTHERS: [&str; 2] = ["TEMPORAL_", "OTEL_"];
+/// How those of them end that are no secrets, whatever they hold; of any other nobody can know.
+const PLAIN: [&str; 16] = [
+    "_ADDRESS",
+    "_NAMESPACE",
+    "_PATH",
+    "_CONFIG_FILE",
+    "_PROFILE",
+    "_TLS",
+    "_SERVER_NAME",
+    "_ENDPOINT",
+    "_PROTOCOL",
+    "_TIMEOUT",
+    "_SAMPLER",
+    "_SAMPLER_ARG",
+    "_DISABLED",
+    "_EXPORTER",
+    "_DELAY",
+    "_SIZE",
+];
 const MASK: &str = "***";
 
 /// A name with our prefix that no command reads is a mistake, and what was meant does not hold.
@@ -70,9 +95,12 @@ pub(crate) fn in_force(command: &Command, matches: &ArgMatches) -> String {
         let name = name.to_string_lossy();
         let is_ours = subcommand.get_arguments().any(|arg| variable(arg) == Some(&name));
         if !is_ours && OTHERS.iter().any(|prefix| name.starts_with(prefix)) {
-            let is_secret = ["KEY", "HEADERS", "SECRET"].iter().any(|word| name.contains(word))
-                && !name.ends_with("_PATH");
-            let value = if is_secret { MASK.into() } else { value.to_string_lossy() };
+            let value = value.to_string_lossy();
+            let value = match PLAIN.iter().any(|end| name.ends_with(end)) {
+                true if name.ends_with("ENDPOINT") => without_password(&value),
+                true => value.into_owned(),
+                false => MASK.to_owned(),
+            };
             line(&mut text, &name, &value, "environment");
         }
     }
@@ -92,15 +120,25 @@ fn shown(argument: &Arg, value: &OsStr) -> String {
     if !argument.is_hide_env_values_set() {
         return value;
     }
-    if let Some((name, _)) = value.split_once('=').filter(|_| !value.contains("://")) {
-        return format!("{name}={MASK}");
+    match value.split_once('=') {
+        Some((name, _)) if argument.get_value_delimiter().is_some() => format!("{name}={MASK}"),
+        _ => without_password(&value),
     }
-    let Ok(mut url) = Url::parse(&value) else { return MASK.to_owned() };
-    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
-        return MASK.to_owned();
-    }
-    let hidden = url.query_pairs().any(|(name, _)| name == "password");
-    if hidden { MASK.to_owned() } else { url.to_string() }
+}
+
+/// A URL that can be shown; nothing of one that cannot be understood.
+pub(crate) fn without_password(url: &str) -> String {
+    let masked = || {
+        let mut url = Url::parse(url).ok().filter(|url| url.fragment().is_none())?;
+        if url.password().is_some() {
+            url.set_password(Some(MASK)).ok()?;
+        }
+        let is_known =
+            matches!(url.scheme(), "postgres" | "postgresql" | "sqlite" | "http" | "https");
+        let tells = url.query_pairs().any(|(name, _)| name == "password");
+        (is_known && !tells).then(|| url.to_string())
+    };
+    masked().unwrap_or_else(|| MASK.to_owned())
 }
 
 /// A setting as the page shows it.

@@ -1,0 +1,46 @@
+//! The customer's pages in a real browser (`tests/browser/`): Debian's Chromium, driven by
+//! playwright-core and judged by axe-core. What people see is kept in `target/tmp/pictures`.
+
+use crate::app::{App, tools_dir};
+use crate::repository::{root, skipped_without};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// They need nothing else, so that their versions say all.
+const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+
+/// The folder with the packages, fetched once per machine; none where Chromium or Node is not there.
+fn packages() -> Option<PathBuf> {
+    let is_there = |program| Command::new(program).arg("--version").output().is_ok();
+    if !["chromium", "node", "npm"].into_iter().all(is_there) {
+        skipped_without("Debian's packages `chromium`, `nodejs` and `npm`");
+        return None;
+    }
+    let folder = tools_dir().join("browser");
+    let complete = folder.join("complete");
+    let wanted = PACKAGES.join(" ");
+    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
+        std::fs::create_dir_all(&folder).expect("it is writable");
+        let mut install = Command::new("npm");
+        install.args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--prefix"]);
+        let installed = install.arg(&folder).args(PACKAGES).output().expect("npm runs");
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        std::fs::write(complete, wanted).expect("it is writable");
+    }
+    Some(folder)
+}
+
+#[tokio::test]
+async fn people_book_in_a_browser() {
+    let Some(packages) = packages() else { return };
+    let app = App::start(&[]).await;
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    let mut walk = Command::new("node");
+    walk.arg(root().join("tests/browser/pages.mjs"));
+    walk.args([&app.api, &app.gateway]).arg(pictures).arg(packages);
+    let walked = tokio::task::spawn_blocking(move || walk.output().expect("node runs")).await;
+    let walked = walked.expect("no panic");
+    let said =
+        [walked.stdout, walked.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(walked.status.success(), "{}", said.concat());
+}

@@ -1,0 +1,492 @@
+//! One booking, whatever stands next: paying, choosing seats, the tickets, cancelling, and what has
+//! happened so far. The page is asked for again as long as it is open, and shown again when it has
+//! changed.
+
+use crate::client::{Command, Refused, Site};
+use crate::films::{Items, Money};
+use crate::page::{self, Frame};
+use crate::session::Visitor;
+use crate::times::{clock, moment, won};
+use crate::words::{Words, audience, event, grade, method, status, with};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Form, Path, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use domain::words::Language;
+use jiff::Timestamp;
+use qrcode::QrCode;
+use qrcode::render::svg;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const METHODS: [&str; 4] = ["CARD", "KAKAO_PAY", "NAVER_PAY", "TOSS_PAY"];
+const QR_PIXELS: u32 = 160;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/bookings/{id}", get(show))
+        .route("/bookings/{id}/payments", post(pay))
+        .route("/bookings/{id}/seats", post(choose).get(seats))
+        .route("/bookings/{id}/best-seats", get(best_seats))
+        .route("/bookings/{id}/cancellation", post(cancel))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookingJson {
+    id: String,
+    code: String,
+    showtime_id: String,
+    movie_title: String,
+    starts_at: Timestamp,
+    grade: String,
+    party_size: u32,
+    amount: Money,
+    status: String,
+    status_label: String,
+    version: i64,
+    deadline_at: Option<Timestamp>,
+    server_time: Timestamp,
+    allowed_actions: Vec<String>,
+    payment: PaymentJson,
+    seats: Vec<SeatJson>,
+    tickets: Vec<TicketJson>,
+    cancellation: Option<UndoJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentJson {
+    estimated_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct SeatJson {
+    number: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketJson {
+    code: String,
+    seat_number: String,
+    audience: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct UndoJson {
+    state: String,
+    amount: Money,
+    steps: Vec<StepJson>,
+}
+
+#[derive(Deserialize)]
+struct StepJson {
+    name: String,
+    state: String,
+}
+
+#[derive(Deserialize)]
+struct EventJson {
+    r#type: String,
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuoteJson {
+    refund: Money,
+    next_change: Option<ChangeJson>,
+}
+
+#[derive(Deserialize)]
+struct ChangeJson {
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct MapJson {
+    blocks: Vec<BlockJson>,
+}
+
+#[derive(Deserialize)]
+struct BlockJson {
+    rows: Vec<RowJson>,
+}
+
+#[derive(Deserialize)]
+struct RowJson {
+    row: String,
+    seats: Vec<MapSeatJson>,
+}
+
+#[derive(Clone, Deserialize)]
+struct MapSeatJson {
+    id: String,
+    number: String,
+    grade: String,
+    kind: String,
+    state: String,
+    x: u32,
+}
+
+#[derive(Template)]
+#[template(path = "booking.html")]
+struct BookingPage {
+    frame: Frame,
+    id: String,
+    version: i64,
+    code: String,
+    title: String,
+    starts: String,
+    seats: String,
+    people: String,
+    amount: String,
+    status: String,
+    /// Nothing is expected to happen without a click.
+    rests: bool,
+    deadline: Option<Deadline>,
+    pay: Option<Pay>,
+    waiting: Option<Waiting>,
+    map: Option<Map>,
+    tickets: Vec<Ticket>,
+    tickets_owed: bool,
+    undo: Option<Undo>,
+    quote: Option<Quote>,
+    events: Vec<Happened>,
+    key: String,
+}
+
+struct Deadline {
+    at: String,
+    now: String,
+    clock: String,
+}
+
+struct Pay {
+    button: String,
+    amount: i64,
+    methods: Vec<(&'static str, &'static str)>,
+}
+
+struct Waiting {
+    title: &'static str,
+    text: &'static str,
+    around: Option<String>,
+}
+
+struct Map {
+    text: String,
+    size: u32,
+    rows: Vec<MapRow>,
+}
+
+struct MapRow {
+    name: String,
+    /// Nothing where there is no seat.
+    seats: Vec<Option<MapSeat>>,
+}
+
+struct MapSeat {
+    id: String,
+    number: String,
+    class: &'static str,
+    says: String,
+    free: bool,
+}
+
+struct Ticket {
+    code: String,
+    seat: String,
+    who: &'static str,
+    qr: String,
+}
+
+struct Undo {
+    amount: String,
+    steps: Vec<(&'static str, bool)>,
+}
+
+struct Quote {
+    refund: String,
+    changes: Option<String>,
+}
+
+struct Happened {
+    clock: String,
+    text: &'static str,
+}
+
+async fn show(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    shown(&site, &visitor, &id, None).await
+}
+
+async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused>) -> Response {
+    let found = async {
+        let booking: BookingJson = site.get(visitor, &format!("/reservations/{id}")).await?;
+        let path = format!("/reservations/{id}/timeline?limit=100");
+        let events: Items<EventJson> = site.get(visitor, &path).await?;
+        let may = |action: &str| booking.allowed_actions.iter().any(|allowed| allowed == action);
+        let quote = match may("cancel") {
+            false => None,
+            true => {
+                let path = format!("/reservations/{id}/cancellation-quote");
+                site.get::<QuoteJson>(visitor, &path).await.ok()
+            }
+        };
+        let map = match may("selectSeats") {
+            false => None,
+            true => {
+                let path = format!("/showtimes/{}/seatmap", booking.showtime_id);
+                Some(site.get::<MapJson>(visitor, &path).await?)
+            }
+        };
+        Ok::<_, Refused>((booking, events.items, quote, map))
+    };
+    match found.await {
+        Ok((booking, events, quote, map)) => {
+            let status = refused.as_ref().map_or(StatusCode::OK, Refused::status);
+            let mut page = page_of(visitor, booking, events, quote, map);
+            page.frame.refused = refused;
+            page::shown(&page, status)
+        }
+        Err(refused) => page::refused(visitor, refused),
+    }
+}
+
+fn page_of(
+    visitor: &Visitor,
+    booking: BookingJson,
+    events: Vec<EventJson>,
+    quote: Option<QuoteJson>,
+    map: Option<MapJson>,
+) -> BookingPage {
+    let language = visitor.language;
+    let frame = Frame::new(visitor, booking.movie_title.clone());
+    let words = frame.words;
+    let may = |action: &str| booking.allowed_actions.iter().any(|allowed| allowed == action);
+    let pay = may("pay").then(|| Pay {
+        button: with(words.pay, won(booking.amount.value, language)),
+        amount: booking.amount.value,
+        methods: METHODS.map(|word| (word, method(word, language))).to_vec(),
+    });
+    let waiting = waiting_of(&booking, words);
+    let live = booking.tickets.iter().filter(|it| matches!(it.status.as_str(), "ISSUED" | "USED"));
+    let tickets: Vec<Ticket> = live.map(|ticket| ticket_of(ticket, language)).collect();
+    let seats: Vec<&str> = booking.seats.iter().map(|seat| seat.number.as_str()).collect();
+    let deadline = booking.deadline_at.filter(|_| pay.is_some() || map.is_some());
+    let undo = booking.cancellation.filter(|undo| undo.state != "DONE").map(|undo| Undo {
+        amount: won(undo.amount.value, language),
+        steps: steps_of(&undo, words),
+    });
+    let resting = ["TICKETED", "CANCELLED", "EXPIRED", "COMPLETED", "RESERVED", "PAYMENT_APPROVED"];
+    BookingPage {
+        id: booking.id,
+        version: booking.version,
+        code: booking.code,
+        title: booking.movie_title,
+        starts: moment(booking.starts_at, language),
+        people: with(words.people, booking.party_size),
+        amount: won(booking.amount.value, language),
+        status: status(&booking.status, &booking.status_label, language),
+        rests: undo.is_none() && resting.contains(&booking.status.as_str()),
+        deadline: deadline.map(|at| Deadline {
+            at: at.to_string(),
+            now: booking.server_time.to_string(),
+            clock: clock(at),
+        }),
+        pay,
+        waiting,
+        map: map.map(|map| map_of(map, &booking.grade, booking.party_size, language)),
+        tickets_owed: booking.status == "SEAT_SELECTED",
+        tickets,
+        seats: seats.join(" "),
+        undo,
+        quote: quote.map(|quote| Quote {
+            refund: with(words.cancel_refund, won(quote.refund.value, language)),
+            changes: quote
+                .next_change
+                .map(|change| with(words.cancel_later, moment(change.at, language))),
+        }),
+        events: events
+            .iter()
+            .rev()
+            .map(|it| Happened { clock: clock(it.at), text: event(&it.r#type, language) })
+            .collect(),
+        key: Uuid::new_v4().simple().to_string(),
+        frame,
+    }
+}
+
+/// The customer need not wait, and is told so.
+fn waiting_of(booking: &BookingJson, words: &'static Words) -> Option<Waiting> {
+    match booking.status.as_str() {
+        "PAYMENT_DEFERRED" => Some(Waiting {
+            title: words.deferred_title,
+            text: words.deferred_text,
+            around: booking.payment.estimated_at.map(clock),
+        }),
+        "PAYMENT_PENDING" => {
+            Some(Waiting { title: words.waiting_title, text: words.waiting_text, around: None })
+        }
+        _ => None,
+    }
+}
+
+fn ticket_of(ticket: &TicketJson, language: Language) -> Ticket {
+    let qr = QrCode::new(ticket.code.as_bytes())
+        .map(|code| code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS, QR_PIXELS).build());
+    Ticket {
+        code: ticket.code.clone(),
+        seat: ticket.seat_number.clone(),
+        who: audience(&ticket.audience, language),
+        // Without the declaration, so that it stands within a page.
+        qr: qr
+            .unwrap_or_default()
+            .split_once("?>")
+            .map_or_else(String::new, |(_, svg)| svg.to_owned()),
+    }
+}
+
+fn steps_of(undo: &UndoJson, words: &'static Words) -> Vec<(&'static str, bool)> {
+    let step = |step: &StepJson| {
+        let text =
+            words.steps.iter().find(|(name, _)| *name == step.name).map(|(_, text)| *text)?;
+        Some((text, step.state == "DONE"))
+    };
+    undo.steps.iter().filter_map(step).collect()
+}
+
+/// Rows of all blocks side by side, with room where there is no seat.
+fn map_of(map: MapJson, of_grade: &str, size: u32, language: Language) -> Map {
+    let words = Words::of(language);
+    let mut rows: Vec<(String, Vec<MapSeatJson>)> = Vec::new();
+    for row in map.blocks.into_iter().flat_map(|block| block.rows) {
+        match rows.iter_mut().find(|(name, _)| *name == row.row) {
+            Some((_, seats)) => seats.extend(row.seats),
+            None => rows.push((row.row, row.seats)),
+        }
+    }
+    rows.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    let all = || rows.iter().flat_map(|(_, seats)| seats.iter().map(|seat| seat.x));
+    let (first, last) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+    let columns = (last - first + 1) as usize;
+    let rows = rows.into_iter().map(|(name, seats)| {
+        let mut places: Vec<Option<MapSeat>> =
+            std::iter::repeat_with(|| None).take(columns).collect();
+        for seat in seats {
+            let fits = seat.grade == of_grade;
+            let (class, state) = match (seat.state.as_str(), fits) {
+                ("MINE", _) => ("mine", words.yours),
+                ("AVAILABLE", true) if seat.kind != "NORMAL" => ("free special", words.wheelchair),
+                ("AVAILABLE", true) => ("free", words.free),
+                ("AVAILABLE", false) => ("other", words.taken),
+                _ => ("taken", words.taken),
+            };
+            let place = &mut places[(seat.x - first) as usize];
+            *place = Some(MapSeat {
+                says: format!("{} {} · {state}", seat.number, grade(&seat.grade, language)),
+                free: class.starts_with("free"),
+                id: seat.id,
+                number: seat.number,
+                class,
+            });
+        }
+        MapRow { name, seats: places }
+    });
+    Map { text: with(words.choose_text, size), size, rows: rows.collect() }
+}
+
+type Pairs = Form<Vec<(String, String)>>;
+
+fn given(pairs: &[(String, String)], name: &str) -> Option<String> {
+    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+}
+
+async fn after(
+    site: &Site,
+    visitor: &Visitor,
+    id: &str,
+    method: Method,
+    part: &str,
+    body: Value,
+    key: Option<String>,
+) -> Response {
+    let path = format!("/reservations/{id}/{part}");
+    match site.command::<Value>(visitor, Command { method, path, body, key }).await {
+        Ok(_) => page::see(&format!("/bookings/{id}")),
+        Err(refused) => shown(site, visitor, id, Some(refused)).await,
+    }
+}
+
+async fn pay(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(pairs): Pairs,
+) -> Response {
+    let won: i64 = given(&pairs, "amount").and_then(|text| text.parse().ok()).unwrap_or_default();
+    let body = json!({
+        "method": given(&pairs, "method"), "amount": {"value": won, "currency": "KRW"},
+    });
+    after(&site, &visitor, &id, Method::POST, "payments", body, given(&pairs, "key")).await
+}
+
+async fn choose(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(pairs): Pairs,
+) -> Response {
+    let seats = pairs.iter().filter(|(name, _)| name == "seat").map(|(_, id)| id);
+    let body = json!({"seatIds": seats.collect::<Vec<_>>()});
+    after(&site, &visitor, &id, Method::PUT, "seats", body, None).await
+}
+
+async fn cancel(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(pairs): Pairs,
+) -> Response {
+    let body = json!({"reason": "CUSTOMER_REQUEST"});
+    after(&site, &visitor, &id, Method::POST, "cancellation", body, given(&pairs, "key")).await
+}
+
+/// Who has which seat now, for the map that is open.
+async fn seats(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let found = async {
+        let booking: BookingJson = site.get(&visitor, &format!("/reservations/{id}")).await?;
+        let path = format!("/showtimes/{}/seatmap", booking.showtime_id);
+        let map: MapJson = site.get(&visitor, &path).await?;
+        let seats = map.blocks.into_iter().flat_map(|block| block.rows).flat_map(|row| row.seats);
+        let taken = seats.filter(|seat| seat.state != "AVAILABLE" && seat.state != "MINE");
+        Ok::<_, Refused>(taken.map(|seat| seat.id).collect::<Vec<_>>())
+    };
+    match found.await {
+        Ok(taken) => axum::Json(json!({"taken": taken})).into_response(),
+        Err(refused) => refused.status().into_response(),
+    }
+}
+
+async fn best_seats(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Response {
+    let found = async {
+        let booking: BookingJson = site.get(&visitor, &format!("/reservations/{id}")).await?;
+        let BookingJson { showtime_id, party_size, grade, .. } = booking;
+        let path =
+            format!("/showtimes/{showtime_id}/best-seats?partySize={party_size}&grade={grade}");
+        site.get::<Value>(&visitor, &path).await
+    };
+    match found.await {
+        Ok(found) => axum::Json(json!({"seatIds": found["items"][0]["seatIds"]})).into_response(),
+        Err(refused) => refused.status().into_response(),
+    }
+}

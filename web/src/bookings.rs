@@ -1,0 +1,81 @@
+//! All bookings of a visitor, the newest first.
+
+use crate::client::Site;
+use crate::films::{Items, Money};
+use crate::page::{self, Frame};
+use crate::session::Visitor;
+use crate::times::{moment, won};
+use crate::words::{Words, status, with};
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new().route("/bookings", get(list))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryJson {
+    reservation_id: String,
+    movie_title: String,
+    theater_name: String,
+    auditorium_name: String,
+    starts_at: Timestamp,
+    seat_qty: u32,
+    seat_numbers: Vec<String>,
+    amount: Money,
+    status: String,
+    status_label: String,
+    version: i64,
+}
+
+#[derive(Template)]
+#[template(path = "bookings.html")]
+struct BookingsPage {
+    frame: Frame,
+    /// Changes whenever one of them does.
+    version: i64,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    id: String,
+    title: String,
+    place: String,
+    starts: String,
+    seats: String,
+    amount: String,
+    class: String,
+    status: String,
+}
+
+async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
+    let found: Items<EntryJson> = match site.get(&visitor, "/mypage?limit=50").await {
+        Ok(found) => found,
+        Err(refused) => return page::refused(&visitor, refused),
+    };
+    let words = Words::of(visitor.language);
+    let version = found.items.iter().map(|entry| entry.version).sum();
+    let entry = |it: EntryJson| Entry {
+        title: it.movie_title,
+        place: format!("{} {}", it.theater_name, it.auditorium_name),
+        starts: moment(it.starts_at, visitor.language),
+        seats: match it.seat_numbers.is_empty() {
+            true => with(words.people, it.seat_qty),
+            false => it.seat_numbers.join(" "),
+        },
+        amount: won(it.amount.value, visitor.language),
+        class: it.status.to_ascii_lowercase(),
+        status: status(&it.status, &it.status_label, visitor.language),
+        id: it.reservation_id,
+    };
+    let entries = found.items.into_iter().map(entry).collect();
+    let frame = Frame::new(&visitor, words.my_bookings);
+    page::shown(&BookingsPage { frame, version, entries }, StatusCode::OK)
+}

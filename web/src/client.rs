@@ -1,0 +1,100 @@
+//! The API, asked within this process on behalf of a visitor.
+
+use crate::session::Sessions;
+use crate::session::Visitor;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use domain::words::Language;
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// What the pages work with.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) api: Router,
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+/// What the API refused, as it puts it in the visitor's language.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+}
+
+impl Refused {
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// A command, with the key that makes a second click the same one.
+pub(crate) struct Command {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    pub(crate) key: Option<String>,
+}
+
+impl Site {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        path: &str,
+    ) -> Result<T, Refused> {
+        self.ask(visitor, Request::get(path), Body::empty()).await
+    }
+
+    pub(crate) async fn command<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        command: Command,
+    ) -> Result<T, Refused> {
+        let mut request = Request::builder()
+            .method(command.method)
+            .uri(command.path)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(key) = command.key {
+            request = request.header("idempotency-key", key);
+        }
+        self.ask(visitor, request, Body::from(command.body.to_string())).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        request: axum::http::request::Builder,
+        body: Body,
+    ) -> Result<T, Refused> {
+        let language = match visitor.language {
+            Language::Korean => "ko",
+            Language::English => "en",
+        };
+        let request = request
+            .header(header::ACCEPT_LANGUAGE, language)
+            .extension(visitor.person.clone())
+            .body(body)
+            .map_err(|error| broken(&error))?;
+        let Ok(response) = self.api.clone().oneshot(request).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
+        let body = body.to_bytes();
+        if status.is_client_error() || status.is_server_error() {
+            return Err(serde_json::from_slice(&body).map_err(|error| broken(&error))?);
+        }
+        serde_json::from_slice(&body).map_err(|error| broken(&error))
+    }
+}
+
+fn broken(error: &dyn std::error::Error) -> Refused {
+    tracing::error!(error = %error, "the API's answer was not understood");
+    Refused { status: 500, code: "internal".to_owned(), ..Refused::default() }
+}

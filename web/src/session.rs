@@ -1,0 +1,214 @@
+//! Who visits: a signed cookie names a guest, or whoever signed in; and which language they read.
+//! What changes something has to come from a page of ours.
+
+use crate::client::Site;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::ids::CustomerId;
+use domain::person::Person;
+use domain::words::{Language, Role};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use uuid::Uuid;
+
+const COOKIE: &str = "marquee";
+const LANGUAGE_COOKIE: &str = "lang";
+const LASTS_SECS: u64 = 400 * 24 * 3600;
+/// Sessions are for the pages, whatever else is signed with the same key.
+const AUDIENCE: &str = "marquee-pages";
+const KEY_BYTES_MIN: usize = 32;
+
+/// Signs and checks who visits.
+pub struct Sessions {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    aud: String,
+    exp: u64,
+}
+
+impl Sessions {
+    /// With a key that all processes share; nothing when it is too short to be one.
+    pub fn new(key: &[u8]) -> Option<Self> {
+        if key.len() < KEY_BYTES_MIN {
+            return None;
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "aud", "sub"]);
+        let (encoding, decoding) = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
+        Some(Self { encoding, decoding, validation })
+    }
+
+    fn person(&self, cookie: &str) -> Option<Person> {
+        let claims = decode::<Claims>(cookie, &self.decoding, &self.validation).ok()?.claims;
+        Some(Person { id: CustomerId::parse(claims.sub).ok()?, role: Role::Customer })
+    }
+
+    fn cookie(&self, person: &Person) -> Option<HeaderValue> {
+        let exp = jsonwebtoken::get_current_timestamp() + LASTS_SECS;
+        let claims = Claims { sub: person.id.to_string(), aud: AUDIENCE.to_owned(), exp };
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).ok()?;
+        let cookie =
+            format!("{COOKIE}={token}; Path=/; Max-Age={LASTS_SECS}; HttpOnly; SameSite=Lax");
+        HeaderValue::from_str(&cookie).ok()
+    }
+}
+
+/// Who looks at a page.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) person: Person,
+    pub(crate) language: Language,
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self::new(Language::Korean)))
+    }
+}
+
+impl Visitor {
+    /// Somebody who has never been here.
+    fn new(language: Language) -> Self {
+        let id = format!("guest-{}", Uuid::new_v4().simple());
+        let id = CustomerId::parse(id).expect("letters and digits");
+        Self { person: Person { id, role: Role::Customer }, language }
+    }
+}
+
+/// Finds out who visits, and gives a cookie to whoever has none.
+pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if !is_safe(request.method()) && !comes_from_here(headers) {
+        return (StatusCode::FORBIDDEN, "from a page of ours only").into_response();
+    }
+    let asked = request.uri().query().and_then(|query| {
+        let lang = query.split('&').find_map(|pair| pair.strip_prefix("lang="))?;
+        language(lang)
+    });
+    let kept = cookie(headers, LANGUAGE_COOKIE).and_then(language);
+    let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().map(first_language);
+    let reads = asked.or(kept).or_else(accepted).unwrap_or_default();
+    let known = cookie(headers, COOKIE).and_then(|cookie| site.sessions.person(cookie));
+    let is_new = known.is_none();
+    let visitor = match known {
+        Some(person) => Visitor { person, language: reads },
+        None => Visitor::new(reads),
+    };
+    let signed = is_new.then(|| site.sessions.cookie(&visitor.person)).flatten();
+    request.extensions_mut().insert(visitor);
+    let mut response = next.run(request).await;
+    let chosen = asked.map(|language| {
+        let word = if language == Language::English { "en" } else { "ko" };
+        format!("{LANGUAGE_COOKIE}={word}; Path=/; Max-Age={LASTS_SECS}; SameSite=Lax")
+    });
+    let chosen = chosen.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
+    for cookie in signed.into_iter().chain(chosen) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Browsers say where a request comes from; whoever says nothing is no browser, and has no cookies
+/// that somebody else could use.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text("origin") else { return true };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_some() && host == text("host")
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split("; "));
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn language(word: &str) -> Option<Language> {
+    match word {
+        "ko" => Some(Language::Korean),
+        "en" => Some(Language::English),
+        _ => None,
+    }
+}
+
+/// Korean unless the first one of ours is English.
+fn first_language(accepted: &str) -> Language {
+    let tags = accepted.split(',').map(|tag| tag.trim().to_ascii_lowercase());
+    let ours = tags.filter_map(|tag| language(tag.get(..2).unwrap_or_default()));
+    ours.into_iter().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_changes_something_comes_from_a_page_of_ours() {
+        for (given, allowed) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("sec-fetch-site", "none")], true),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("origin", "http://localhost:8088"), ("host", "localhost:8088")], true),
+            (&[("origin", "https://evil.example"), ("host", "localhost:8088")], false),
+            (&[("origin", "null"), ("host", "localhost:8088")], false),
+            (&[("host", "localhost:8088")], true),
+        ] {
+            assert_eq!(comes_from_here(&headers(given)), allowed, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_we_did_not_sign_is_nobodys() {
+        let sessions = Sessions::new(&[7; 32]).expect("a key");
+        let person = Visitor::new(Language::Korean).person;
+        let cookie = sessions.cookie(&person).unwrap();
+        let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+        let token = cookie.strip_prefix("marquee=").unwrap();
+        assert_eq!(sessions.person(token), Some(person.clone()));
+        assert_eq!(Sessions::new(&[8; 32]).unwrap().person(token), None);
+        assert_eq!(sessions.person(&format!("{token}x")), None);
+        assert!(Sessions::new(b"short").is_none());
+    }
+
+    #[test]
+    fn korean_unless_english_comes_first() {
+        for (accepted, expected) in [
+            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
+            ("ko-KR,ko;q=0.9,en;q=0.8", Language::Korean),
+            ("fr, en", Language::English),
+            ("fr", Language::Korean),
+        ] {
+            assert_eq!(first_language(accepted), expected, "{accepted}");
+        }
+    }
+}
