@@ -33,8 +33,8 @@ const WAITING_MAX: usize = 1_000;
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream that says nothing for longer is taken for dead by what stands between.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
-const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 /// Events that are read at once for a stream.
 const STREAM_BATCH: i64 = 100;
 
@@ -53,7 +53,7 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         self.0.clone().try_acquire_owned().map_err(|_| {
             let detail = format!("{WAITING_MAX} wait for events already");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(5)
@@ -90,10 +90,7 @@ async fn read(
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let last_seen = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse());
-    let last_seen = last_seen.transpose();
-    let last_seen = last_seen.map_err(|_| Problem::malformed("Last-Event-ID: not one of ours"))?;
-    let after: i64 = last_seen.or(query.after).unwrap_or(0);
+    let after = last_seen(&headers)?.or(query.after).unwrap_or(0);
     if after < 0 {
         return Err(Problem::malformed("after: 0 or a position"));
     }
@@ -121,6 +118,12 @@ async fn read(
     let item = |entry: &Entry| ItemBody { position: entry.position, event: entry.into() };
     let body = PageBody { items: found.iter().map(item).collect(), next_after };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// The last event that a reader has seen who comes again.
+pub(crate) fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse());
+    last.transpose().map_err(|_| Problem::malformed("Last-Event-ID: not one of ours"))
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {

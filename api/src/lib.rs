@@ -28,6 +28,7 @@ pub mod tickets;
 pub mod timeline;
 pub mod tokens;
 pub mod trace;
+pub mod watching;
 pub mod webhooks;
 
 mod body;
@@ -100,6 +101,7 @@ pub fn router(app: App) -> Router {
         .merge(tickets::routes())
         .merge(check_ins::routes())
         .merge(timeline::routes())
+        .merge(watching::routes())
         .merge(progress::routes())
         .merge(mypage::routes())
         .merge(notifications::routes())

@@ -19,7 +19,7 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 #[derive(Serialize)]
-struct EventBody {
+pub(crate) struct EventBody {
     seq: i64,
     r#type: EventType,
     at: At,

@@ -48,6 +48,7 @@ mod tls;
 mod tokens;
 mod traces;
 mod up;
+mod watching;
 mod webhooks;
 mod windows;
 mod wire;

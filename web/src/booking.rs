@@ -7,7 +7,7 @@ use crate::films::{Items, Money};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
 use crate::times::{clock, moment, won};
-use crate::words::{Words, audience, event, grade, method, status, with};
+use crate::words::{Words, audience, event, grade, method, people, status, with};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, State};
@@ -290,7 +290,7 @@ fn page_of(
         code: booking.code,
         title: booking.movie_title,
         starts: moment(booking.starts_at, language),
-        people: with(words.people, booking.party_size),
+        people: people(booking.party_size, language),
         amount: won(booking.amount.value, language),
         status: status(&booking.status, &booking.status_label, language),
         rests: undo.is_none() && resting.contains(&booking.status.as_str()),

@@ -5,7 +5,7 @@ use crate::films::{Items, Money};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
 use crate::times::{moment, won};
-use crate::words::{Words, status, with};
+use crate::words::{Words, people, status};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -67,7 +67,7 @@ async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
         place: format!("{} {}", it.theater_name, it.auditorium_name),
         starts: moment(it.starts_at, visitor.language),
         seats: match it.seat_numbers.is_empty() {
-            true => with(words.people, it.seat_qty),
+            true => people(it.seat_qty, visitor.language),
             false => it.seat_numbers.join(" "),
         },
         amount: won(it.amount.value, visitor.language),

@@ -56,7 +56,6 @@ pub(crate) struct Words {
     pub(crate) find_film: &'static str,
     pub(crate) left: &'static str,
     pub(crate) not_found: &'static str,
-    pub(crate) people: &'static str,
     pub(crate) offline: &'static str,
 }
 
@@ -122,7 +121,6 @@ static KOREAN: Words = Words {
     find_film: "영화 보러 가기",
     left: "남은 시간",
     not_found: "찾으시는 페이지가 없습니다.",
-    people: "{}명",
     offline: "연결이 끊겼습니다. 다시 연결하고 있습니다 …",
 };
 
@@ -183,13 +181,20 @@ static ENGLISH: Words = Words {
     find_film: "Find a film",
     left: "Time left",
     not_found: "There is no such page.",
-    people: "{} people",
     offline: "Connection lost. Trying again …",
 };
 
 /// Puts what it takes into a text.
 pub(crate) fn with(text: &str, what: impl std::fmt::Display) -> String {
     text.replacen("{}", &what.to_string(), 1)
+}
+
+pub(crate) fn people(number: u32, language: Language) -> String {
+    match (language, number) {
+        (Language::Korean, number) => format!("{number}명"),
+        (Language::English, 1) => "1 person".to_owned(),
+        (Language::English, number) => format!("{number} people"),
+    }
 }
 
 pub(crate) fn grade(grade: &str, language: Language) -> &'static str {

@@ -1,0 +1,185 @@
+//! One reservation as server-sent events: how it stands, then each step as it happens (specification
+//! 2.4). Nobody's workflow is asked: the store tells of changes, and is looked at now and then.
+
+use crate::App;
+use crate::body::{At, ReservationBody};
+use crate::caller::Anyone;
+use crate::events::{KEEP_ALIVE_EVERY, RECONNECT_AFTER, last_seen};
+use crate::outcome::seen_reservation;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::timeline::EventBody;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::ids::ReservationId;
+use domain::reservation::{Action, Reservation};
+use domain::words::ReservationStatus;
+use futures::StreamExt;
+use futures::future::ready;
+use futures::stream::{once, unfold};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+use store::StoreError;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::time::sleep;
+
+/// What came without a word is found this late at most.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Events that are read at once.
+const BATCH: i64 = 100;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/reservations/{id}/events", get(watch_reservation))
+}
+
+#[derive(Deserialize)]
+struct WatchQuery {
+    after: Option<i64>,
+}
+
+/// A step, with how the reservation stands by now.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepBody {
+    #[serde(flatten)]
+    event: EventBody,
+    status: ReservationStatus,
+    version: i64,
+    deadline_at: Option<At>,
+    allowed_actions: Vec<Action>,
+}
+
+async fn watch_reservation(
+    State(app): State<App>,
+    Anyone(person): Anyone,
+    Path(reservation): Path<String>,
+    headers: HeaderMap,
+    Query(query): Query<WatchQuery>,
+) -> Result<Response, Problem> {
+    let changes = app.store.changes().watch();
+    let row = seen_reservation(&app, &person, reservation).await?;
+    let after = last_seen(&headers)?.or(query.after).unwrap_or(row.last_seq);
+    let place = app.waiting.place()?;
+    let snapshot = ReservationBody::of(&app.store, &row).await?;
+    let snapshot = event(row.last_seq, "snapshot", &snapshot);
+    let over = row.status.is_terminal() && after >= row.last_seq;
+    let watcher = Watcher {
+        stopping: app.stopping.clone(),
+        id: row.id,
+        app,
+        changes,
+        after,
+        ready: VecDeque::from([snapshot]),
+        over,
+        looked: false,
+        _place: place,
+    };
+    let greeting = once(ready(Ok::<_, Infallible>(Event::default().retry(RECONNECT_AFTER))));
+    let events = unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await?;
+        Some((Ok(event), watcher))
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
+    Ok(Sse::new(greeting.chain(events)).keep_alive(keep_alive).into_response())
+}
+
+struct Watcher {
+    app: App,
+    id: ReservationId,
+    changes: broadcast::Receiver<(ReservationId, i64)>,
+    stopping: watch::Receiver<bool>,
+    /// The last step that was read.
+    after: i64,
+    ready: VecDeque<Event>,
+    /// Nothing will follow.
+    over: bool,
+    /// Whether the steps were read since the last word.
+    looked: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// Nothing when the stream ends: after the last step, or when the process stops or the store
+    /// fails; the reader comes again then.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.over || self.looked && !self.more().await {
+                return None;
+            }
+            if let Err(error) = self.read().await {
+                tracing::warn!(?error, reservation.id = %self.id, "a stream of steps ends");
+                return None;
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), StoreError> {
+        let Some(row) = self.app.store.reservation(&self.id).await? else {
+            self.over = true;
+            return Ok(());
+        };
+        let found = self.app.store.timeline(&self.id, self.after, BATCH).await?;
+        self.looked = found.len() < BATCH as usize;
+        for step in found {
+            self.after = step.seq;
+            let (status, name) = (step.status, step.kind.as_str());
+            let body = step_of(&row, step.into(), status, self.app.store.now());
+            self.ready.push_back(event(self.after, name, &body));
+        }
+        self.over = row.status.is_terminal() && self.after >= row.last_seq;
+        Ok(())
+    }
+
+    /// Returns when there may be more; false when the process stops.
+    async fn more(&mut self) -> bool {
+        if *self.stopping.borrow() {
+            return false;
+        }
+        self.looked = false;
+        let ours = async {
+            loop {
+                match self.changes.recv().await {
+                    Ok((id, _)) if id != self.id => {}
+                    // Also where some were missed: ours may be among them.
+                    Ok(_) | Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        tokio::select! {
+            () = ours => true,
+            () = sleep(LOOK_EVERY) => true,
+            _ = self.stopping.changed() => false,
+        }
+    }
+}
+
+fn step_of(
+    row: &Reservation,
+    event: EventBody,
+    status: ReservationStatus,
+    now: domain::time::Time,
+) -> StepBody {
+    StepBody {
+        event,
+        status,
+        version: row.version,
+        deadline_at: row.deadline_at.map(At),
+        allowed_actions: row.allowed_actions(now),
+    }
+}
+
+fn event(seq: i64, name: &str, body: &impl Serialize) -> Event {
+    let data = serde_json::to_string(body).expect("plain data has a JSON form");
+    Event::default().id(seq.to_string()).event(name).data(data)
+}
