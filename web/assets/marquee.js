@@ -1,8 +1,9 @@
 // Pages work without this. With it prices add up, the countdown runs, seats that others take go grey,
 // and an open page shows what has changed.
 
-const LOOK_MS = 1000;
-const LOOK_RESTING_MS = 4000;
+// Where nothing was heard; the list of bookings has no stream of its own.
+const LOOK_MS = 4000;
+const FOLLOW_AGAIN_MS = 2000;
 const SEATS_MS = 2000;
 
 /** @param {string} selector @returns {HTMLElement | null} */
@@ -119,14 +120,12 @@ function seats() {
   update();
 }
 
-/** Shows the page again when it has changed, unless somebody is in the middle of it. */
+/** Shows the page again when it has changed. */
 function live() {
-  const shown = one("#live");
-  if (!shown) return;
+  if (!one("#live")) return;
   const offline = /** @type {HTMLElement} */ (one("#offline"));
   const look = async () => {
     const now = /** @type {HTMLElement} */ (one("#live"));
-    const wait = now.dataset.rests === "true" ? LOOK_RESTING_MS : LOOK_MS;
     try {
       const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
       offline.hidden = answer.ok;
@@ -140,9 +139,32 @@ function live() {
     } catch {
       offline.hidden = false;
     }
-    setTimeout(look, wait);
   };
-  setTimeout(look, LOOK_MS);
+  if (/^\/bookings\/./.test(location.pathname)) follow(look);
+  const again = async () => {
+    await look();
+    setTimeout(again, LOOK_MS);
+  };
+  setTimeout(again, LOOK_MS);
+}
+
+/**
+ * Looks as soon as the server says anything about this booking, until nothing can follow.
+ * @param {() => Promise<void>} look
+ */
+async function follow(look) {
+  for (;;) {
+    try {
+      const answer = await fetch(`${location.pathname}/events`);
+      if (!answer.ok || !answer.body) return;
+      const words = answer.body.getReader();
+      while (!(await words.read()).done) await look();
+      if (one("#live")?.dataset.rests === "true") return;
+    } catch {
+      // Comes again.
+    }
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS));
+  }
 }
 
 party();

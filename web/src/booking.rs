@@ -1,5 +1,5 @@
 //! One booking, whatever stands next: paying, choosing seats, the tickets, cancelling, and what has
-//! happened so far. The page is asked for again as long as it is open, and shown again when it has
+//! happened so far. An open page hears of each step, and is asked for again and shown when it has
 //! changed.
 
 use crate::client::{Command, Refused, Site};
@@ -28,6 +28,7 @@ const QR_PIXELS: u32 = 160;
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/bookings/{id}", get(show))
+        .route("/bookings/{id}/events", get(events))
         .route("/bookings/{id}/payments", post(pay))
         .route("/bookings/{id}/seats", post(choose).get(seats))
         .route("/bookings/{id}/best-seats", get(best_seats))
@@ -455,6 +456,11 @@ async fn cancel(
 ) -> Response {
     let body = json!({"reason": "CUSTOMER_REQUEST"});
     after(&site, &visitor, &id, Method::POST, "cancellation", body, given(&pairs, "key")).await
+}
+
+/// What happens to it, for the page that is open.
+async fn events(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    site.stream(&visitor, &format!("/reservations/{id}/events")).await
 }
 
 /// Who has which seat now, for the map that is open.

@@ -4,7 +4,9 @@ use crate::session::Sessions;
 use crate::session::Visitor;
 use axum::Router;
 use axum::body::Body;
+use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use domain::words::Language;
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -68,12 +70,36 @@ impl Site {
         self.ask(visitor, request, Body::from(command.body.to_string())).await
     }
 
+    /// What the API streams, as it comes.
+    pub(crate) async fn stream(&self, visitor: &Visitor, path: &str) -> Response {
+        match self.send(visitor, Request::get(path), Body::empty()).await {
+            Ok(response) => response,
+            Err(refused) => refused.status().into_response(),
+        }
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         visitor: &Visitor,
-        request: axum::http::request::Builder,
+        request: Builder,
         body: Body,
     ) -> Result<T, Refused> {
+        let response = self.send(visitor, request, body).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
+        let body = body.to_bytes();
+        if status.is_client_error() || status.is_server_error() {
+            return Err(serde_json::from_slice(&body).map_err(|error| broken(&error))?);
+        }
+        serde_json::from_slice(&body).map_err(|error| broken(&error))
+    }
+
+    async fn send(
+        &self,
+        visitor: &Visitor,
+        request: Builder,
+        body: Body,
+    ) -> Result<Response, Refused> {
         let language = match visitor.language {
             Language::Korean => "ko",
             Language::English => "en",
@@ -84,13 +110,7 @@ impl Site {
             .body(body)
             .map_err(|error| broken(&error))?;
         let Ok(response) = self.api.clone().oneshot(request).await;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
-        let body = body.to_bytes();
-        if status.is_client_error() || status.is_server_error() {
-            return Err(serde_json::from_slice(&body).map_err(|error| broken(&error))?);
-        }
-        serde_json::from_slice(&body).map_err(|error| broken(&error))
+        Ok(response)
     }
 }
 
