@@ -370,8 +370,11 @@ impl Customer {
     /// Reserve, pay, choose seats, wait for the tickets.
     pub(crate) async fn ticketed(&self, adults: u32) -> Value {
         let reservation = self.reserve(adults).await;
-        self.pay(&reservation).await.expect(201);
-        self.choose_seats(&reservation).await.expect(200);
+        // On a busy machine the approval comes later than the answer.
+        let paid = self.pay(&reservation).await;
+        assert!(matches!(paid.status, 201 | 202), "{:#}", paid.body);
+        self.until(&reservation, "PAYMENT_APPROVED").await;
+        self.choose_seats(&reservation).await;
         self.until(&reservation, "TICKETED").await
     }
 

@@ -63,8 +63,7 @@ async fn a_method_or_route_that_does_not_exist_is_refused() {
         assert_ne!(answer.header("allow"), "", "{method} {path} does not say what is allowed");
         refused(answer, 405, "method-not-allowed", &format!("{method} {path}"));
     }
-    for path in ["/", "/nothing", "/reservations/", "/reservations/x/nothing", "//", "/admin", "/."]
-    {
+    for path in ["/nothing", "/reservations/", "/reservations/x/nothing", "//", "/admin"] {
         refused(customer.get(path).await, 404, "not-found", path);
     }
 }
