@@ -24,6 +24,7 @@ mod gate;
 mod kafka;
 mod kubernetes;
 mod line;
+mod matrix;
 mod monitoring;
 mod notices;
 mod outage;

@@ -8,16 +8,16 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// An issuer of the test's own.
-struct Issuer(TempDir);
+pub(crate) struct Issuer(TempDir);
 
 impl Issuer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let issuer = Self(tempfile::tempdir().expect("a temporary folder"));
         issuer.run(&["keys", "--into", &issuer.path("")]);
         issuer
     }
 
-    fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.0.path().join(file).display().to_string()
     }
 
@@ -27,7 +27,7 @@ impl Issuer {
         String::from_utf8(output.stdout).expect("a text").trim().to_owned()
     }
 
-    fn token(&self, subject: &str, role: &str) -> String {
+    pub(crate) fn token(&self, subject: &str, role: &str) -> String {
         let key = self.path("issuer.pem");
         self.run(&["token", "--key", &key, "--subject", subject, "--role", role])
     }

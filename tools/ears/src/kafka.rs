@@ -5,6 +5,7 @@ use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use serde_json::Value;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -21,10 +22,10 @@ pub fn listen(brokers: &str) -> anyhow::Result<Arc<Ear>> {
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
         .set("topic.metadata.refresh.interval.ms", "1000")
-        // Who leaves without a broker waits for this long: as short as brokers take.
-        .set("session.timeout.ms", "6000")
         .create()?;
     consumer.subscribe(&[TOPIC])?;
+    // Closing waits for a broker that may never come back; it ends with the process.
+    let consumer = ManuallyDrop::new(consumer);
     let ear = Arc::new(Ear::default());
     let heard_by = Arc::downgrade(&ear);
     tokio::spawn(async move {
