@@ -33,8 +33,8 @@ const WAITING_MAX: usize = 1_000;
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream that says nothing for longer is taken for dead by what stands between.
-pub(crate) const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
-pub(crate) const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 /// Events that are read at once for a stream.
 const STREAM_BATCH: i64 = 100;
 
@@ -95,7 +95,7 @@ async fn read(
         return Err(Problem::malformed("after: 0 or a position"));
     }
     if wants_stream(&headers) {
-        return Ok(stream(&app, after)?.into_response());
+        return stream(&app, after);
     }
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -135,14 +135,9 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 
 /// Server-sent events from after a place on. It ends when the process stops or the store fails; who
 /// reads it was told with the first word when to come again, with the last id seen.
-fn stream(
-    app: &App,
-    after: i64,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
+fn stream(app: &App, after: i64) -> Result<Response, Problem> {
     let place = app.waiting.place()?;
     let begin = (Reader::new(app, after), VecDeque::new(), place);
-    let greeting = Event::default().retry(RECONNECT_AFTER);
-    let greeting = once(ready(Ok(greeting)));
     let events = unfold(begin, |(mut reader, mut read, place)| async move {
         while read.is_empty() {
             match reader.read(STREAM_BATCH).await {
@@ -158,10 +153,33 @@ fn stream(
         }
         let entry: Entry = read.pop_front()?;
         reader.after = entry.position;
-        Some((Ok(event(&entry)), (reader, read, place)))
+        Some((event(&entry), (reader, read, place)))
     });
+    Ok(streamed(events))
+}
+
+/// Events as they come, after a word on when to come again should the stream end.
+pub(crate) fn streamed(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let greeting = once(ready(Event::default().retry(RECONNECT_AFTER)));
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
-    Ok(Sse::new(greeting.chain(events)).keep_alive(keep_alive))
+    let events = greeting.chain(events).map(Ok::<_, Infallible>);
+    Sse::new(events).keep_alive(keep_alive).into_response()
+}
+
+/// Returns when there may be more: at a word of it, or after a while; false when the process stops.
+pub(crate) async fn more(
+    word: impl Future<Output = ()>,
+    look_every: Duration,
+    stopping: &mut watch::Receiver<bool>,
+) -> bool {
+    if *stopping.borrow() {
+        return false;
+    }
+    tokio::select! {
+        () = word => true,
+        () = sleep(look_every) => true,
+        _ = stopping.changed() => false,
+    }
 }
 
 fn event(entry: &Entry) -> Event {
@@ -189,15 +207,10 @@ impl Reader {
         self.store.feed(self.after, limit).await
     }
 
-    /// Returns when there may be more; false when the process stops.
     async fn more(&mut self) -> bool {
-        if *self.stopping.borrow() {
-            return false;
-        }
-        tokio::select! {
-            _ = self.fed.changed() => true,
-            () = sleep(LOOK_EVERY) => true,
-            _ = self.stopping.changed() => false,
-        }
+        let fed = async {
+            self.fed.changed().await.ok();
+        };
+        more(fed, LOOK_EVERY, &mut self.stopping).await
     }
 }

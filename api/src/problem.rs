@@ -315,7 +315,7 @@ fn bare(status: StatusCode) -> Problem {
 fn document(problem: &Problem, asked: &Asked, bare: Response) -> Response {
     let document = Document {
         r#type: format!("/problems/{}", problem.code),
-        title: title(problem.code, asked.english),
+        title: title(problem.code, asked.language),
         status: problem.status.as_u16(),
         detail: &problem.detail,
         instance: &asked.path,

@@ -1,5 +1,7 @@
 //! What people read for each problem code, in Korean and English.
 
+use domain::words::Language;
+
 /// Every code that this API answers with, with its titles.
 const TITLES: &[(&str, &str, &str)] = &[
     ("accessible-seat-only", "휠체어석은 해당 관객만 선택할 수 있습니다", "Accessible seats only"),
@@ -36,10 +38,10 @@ const TITLES: &[(&str, &str, &str)] = &[
     ("wrong-state", "지금은 할 수 없는 요청입니다", "Wrong state"),
 ];
 
-pub(crate) fn title(code: &str, english: bool) -> &'static str {
+pub(crate) fn title(code: &str, language: Language) -> &'static str {
     let found = TITLES.iter().find(|(known, _, _)| *known == code);
     match found {
-        Some((_, _, title)) if english => title,
+        Some((_, _, title)) if language == Language::English => title,
         Some((_, title, _)) => title,
         None => "오류",
     }

@@ -4,7 +4,7 @@
 use crate::App;
 use crate::body::{At, ReservationBody};
 use crate::caller::Anyone;
-use crate::events::{KEEP_ALIVE_EVERY, RECONNECT_AFTER, last_seen};
+use crate::events::{last_seen, more, streamed};
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -12,23 +12,19 @@ use crate::timeline::EventBody;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::response::sse::Event;
 use axum::routing::get;
 use domain::ids::ReservationId;
 use domain::reservation::{Action, Reservation};
 use domain::words::ReservationStatus;
-use futures::StreamExt;
-use futures::future::ready;
-use futures::stream::{once, unfold};
+use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::time::Duration;
 use store::StoreError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
-use tokio::time::sleep;
 
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -81,13 +77,11 @@ async fn watch_reservation(
         looked: false,
         _place: place,
     };
-    let greeting = once(ready(Ok::<_, Infallible>(Event::default().retry(RECONNECT_AFTER))));
     let events = unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
-        Some((Ok(event), watcher))
+        Some((event, watcher))
     });
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
-    Ok(Sse::new(greeting.chain(events)).keep_alive(keep_alive).into_response())
+    Ok(streamed(events))
 }
 
 struct Watcher {
@@ -140,11 +134,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Returns when there may be more; false when the process stops.
     async fn more(&mut self) -> bool {
-        if *self.stopping.borrow() {
-            return false;
-        }
         self.looked = false;
         let ours = async {
             loop {
@@ -156,11 +146,7 @@ impl Watcher {
                 }
             }
         };
-        tokio::select! {
-            () = ours => true,
-            () = sleep(LOOK_EVERY) => true,
-            _ = self.stopping.changed() => false,
-        }
+        more(ours, LOOK_EVERY, &mut self.stopping).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Money: whole won. The won has no minor unit, so no fraction ever exists.
 
+use crate::words::Language;
 use serde::{Deserialize, Serialize};
 
 /// The largest amount accepted anywhere, in won.
@@ -45,6 +46,22 @@ impl Won {
     /// A share of this amount, rounded up: in the customer's favour when it is given back.
     pub fn percent_rounded_up(self, percent: Percent) -> Won {
         Won((self.0 * i64::from(percent.0) + 99) / 100)
+    }
+}
+
+/// An amount as people read it: `28,000원`, `₩28,000`.
+pub fn written(won: i64, language: Language) -> String {
+    let digits = won.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    match language {
+        Language::Korean => format!("{grouped}원"),
+        Language::English => format!("₩{grouped}"),
     }
 }
 
@@ -100,6 +117,21 @@ impl From<Percent> for i64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn amounts_are_written_as_people_do() {
+        for (won, korean, english) in [
+            (0, "0원", "₩0"),
+            (900, "900원", "₩900"),
+            (999, "999원", "₩999"),
+            (28_000, "28,000원", "₩28,000"),
+            (1_234_000, "1,234,000원", "₩1,234,000"),
+            (1_234_567, "1,234,567원", "₩1,234,567"),
+        ] {
+            assert_eq!(written(won, Language::Korean), korean);
+            assert_eq!(written(won, Language::English), english);
+        }
+    }
 
     proptest! {
         #[test]

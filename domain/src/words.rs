@@ -218,6 +218,23 @@ words!(
     }
 );
 
+impl Language {
+    /// What a reader wants most, by their `Accept-Language` (RFC 9110). Korean is the default:
+    /// English only where it is wanted more, or equally and named first.
+    pub fn wanted(accept_language: &str) -> Self {
+        let wanted = |language: &str| {
+            let mut tags = accept_language.split(',').enumerate();
+            tags.find_map(|(place, tag)| {
+                let tag = tag.trim().to_ascii_lowercase();
+                let (name, weight) = tag.split_once(";q=").unwrap_or((&tag, "1"));
+                let weight: f32 = weight.trim().parse().unwrap_or(0.0);
+                name.starts_with(language).then_some((weight, std::cmp::Reverse(place)))
+            })
+        };
+        if wanted("en") > wanted("ko") { Self::English } else { Self::Korean }
+    }
+}
+
 words!(EndpointState { Enabled = "ENABLED", Disabled = "DISABLED" });
 
 words!(
@@ -395,3 +412,22 @@ impl EventType {
 }
 
 pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn korean_unless_english_comes_first() {
+        for (accepted, expected) in [
+            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
+            ("fr, en", Language::English),
+            ("ko;q=0.1, en;q=0.9", Language::English),
+            ("en;q=0.1, ko;q=0.9", Language::Korean),
+            ("ko-KR,ko;q=0.9,en;q=0.8", Language::Korean),
+            ("fr", Language::Korean),
+        ] {
+            assert_eq!(Language::wanted(accepted), expected, "{accepted}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod audited;
 mod sights;
 pub(crate) mod soon;
+pub(crate) mod stream;
 
 use audited::{InUse, audit};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,11 +1,11 @@
 //! An older copy of the database takes the place of a newer one: what it knows goes on, whatever
 //! Temporal and the payment company have seen since, and money that it knows nothing of goes back.
 
-use crate::app::{App, Customer, MARQUEE, id, text, until};
+use crate::app::{App, Customer, id, text, until};
 use crate::postgres::cluster;
+use crate::repository::marquee;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
 
 /// What was under way when the copy was made, and went on after it.
 struct Before {
@@ -40,27 +40,21 @@ impl Before {
     }
 }
 
-/// Runs `marquee restored` on this system.
-fn restored(app: &App, database_url: Option<&str>, flags: &[&str]) -> (bool, String) {
-    let mut command = Command::new(MARQUEE);
-    command.arg("restored").arg("--data-dir").arg(app.data_dir.path()).args(flags);
-    command.args(["--gateway-url", &format!("{}/", app.gateway)]);
-    if let Some(url) = database_url {
-        command.args(["--database-url", url]);
-    }
-    said(command.output().expect("marquee runs"))
-}
-
-fn said(output: Output) -> (bool, String) {
-    let [out, err] =
-        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("a text"));
-    (output.status.success(), out + &err)
+/// Runs `marquee restored` with a database in this folder, or at this URL, and this system's books.
+fn restored(
+    app: &App,
+    data_dir: &Path,
+    database_url: Option<&str>,
+    flags: &[&str],
+) -> (bool, String) {
+    let (gateway, data_dir) = (format!("{}/", app.gateway), data_dir.display().to_string());
+    let at = database_url.map_or(["--data-dir", &data_dir], |url| ["--database-url", url]);
+    marquee(&[&["restored", "--gateway-url", &gateway], &at[..], flags].concat(), &[])
 }
 
 fn backup(data_dir: &Path, into: &Path) -> (bool, String) {
-    let mut command = Command::new(MARQUEE);
-    command.arg("backup").arg("--data-dir").arg(data_dir).arg("--into").arg(into);
-    said(command.output().expect("marquee runs"))
+    let [data_dir, into] = [data_dir, into].map(|path| path.display().to_string());
+    marquee(&["backup", "--data-dir", &data_dir, "--into", &into], &[])
 }
 
 /// Everything that an operator and the customers do once the older copy is in place.
@@ -71,7 +65,7 @@ async fn comes_right(
     newer: &Value,
     database: Option<&str>,
 ) {
-    let customer = app.customer(name);
+    let (customer, here) = (app.customer(name), app.data_dir.path());
     customer.get(&format!("/reservations/{}", id(newer))).await.expect(404);
     assert_eq!(customer.read(&before.ticketed).await["tickets"], before.ticketed["tickets"]);
     let paid = ["APPROVE DONE", "CAPTURE DONE"];
@@ -93,9 +87,9 @@ async fn comes_right(
     until("people are told of the strange orders", async || worries().await >= 2).await;
 
     let (since, never) = ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
-    let (done, told) = restored(app, database, &["--since", never, "--give-back"]);
+    let (done, told) = restored(app, here, database, &["--since", never, "--give-back"]);
     assert!(done && told.ends_with("\n0 orders are left\n") && !told.contains("won:"), "{told}");
-    let (done, told) = restored(app, database, &["--since", since, "--give-back"]);
+    let (done, told) = restored(app, here, database, &["--since", since, "--give-back"]);
     assert!(!done && told.contains("paying takes this money"), "{told}");
     assert!(told.contains(&format!("{}-1", id(newer))) && told.contains("given back"), "{told}");
     assert_eq!(customer.ledger(newer).await, [paid[0], paid[1], "REFUND DONE"]);
@@ -103,11 +97,11 @@ async fn comes_right(
 
     customer.cancel(&before.left).await;
     customer.until(&before.left, "CANCELLED").await;
-    let (done, told) = restored(app, database, &["--since", since]);
+    let (done, told) = restored(app, here, database, &["--since", since]);
     assert!(!done && told.contains("to be given back"), "{told}");
     assert_eq!(customer.ledger(&before.left).await, [paid[0]], "it was only asked");
     for said in ["given back\n0 orders are left\n", "0 orders are left\n"] {
-        let (done, told) = restored(app, database, &["--since", since, "--give-back"]);
+        let (done, told) = restored(app, here, database, &["--since", since, "--give-back"]);
         assert!(done && told.ends_with(said), "{told}");
         assert_eq!(customer.ledger(&before.left).await, [paid[0], "VOID DONE"]);
     }
@@ -173,18 +167,12 @@ async fn a_database_that_knows_no_order_of_the_books_is_refused() {
     let ticketed = app.somebody().ticketed(1).await;
     let another = tempfile::tempdir().expect("a temporary folder");
     let since = ["--since", "2020-01-01T00:00:00Z", "--give-back"];
-    let restored = |folder: &Path| {
-        let mut command = Command::new(MARQUEE);
-        command.arg("restored").arg("--data-dir").arg(folder).args(since);
-        command.args(["--gateway-url", &format!("{}/", app.gateway)]);
-        said(command.output().expect("marquee runs"))
-    };
-    let (done, told) = restored(another.path());
+    let (done, told) = restored(&app, another.path(), None, &since);
     assert!(!done && told.contains("cannot open the database"), "{told}");
     assert!(!another.path().join("marquee.db").exists(), "it was not asked for");
 
     let empty = App::start(&[]).await.stop().await;
-    let (done, told) = restored(empty.path());
+    let (done, told) = restored(&app, empty.path(), None, &since);
     assert!(!done && told.contains("knows no order of these books"), "{told}");
     assert_eq!(app.customer("x").ledger(&ticketed).await, ["APPROVE DONE", "CAPTURE DONE"]);
 }
@@ -194,8 +182,7 @@ fn a_copy_is_asked_for_where_it_cannot_be_made() {
     let empty = tempfile::tempdir().expect("a temporary folder");
     let (made, told) = backup(empty.path(), &empty.path().join("copy.db"));
     assert!(!made && told.contains("cannot open the database"), "{told}");
-    let mut command = Command::new(MARQUEE);
-    command.args(["backup", "--into", "copy.db", "--database-url", "postgres://somewhere/db"]);
-    let (made, told) = said(command.output().expect("marquee runs"));
+    let elsewhere = ["backup", "--into", "copy.db", "--database-url", "postgres://somewhere/db"];
+    let (made, told) = marquee(&elsewhere, &[]);
     assert!(!made && told.contains("pg_dump"), "{told}");
 }

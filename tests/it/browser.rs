@@ -1,8 +1,8 @@
 //! The customer's pages in a real browser (`tests/browser/`): Debian's Chromium, driven by
 //! playwright-core and judged by axe-core. What people see is kept in `target/tmp/pictures`.
 
-use crate::app::{App, tools_dir};
-use crate::repository::{root, skipped_without};
+use crate::app::App;
+use crate::repository::{made_once, root, skipped_without};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,18 +16,12 @@ fn packages() -> Option<PathBuf> {
         skipped_without("Debian's packages `chromium`, `nodejs` and `npm`");
         return None;
     }
-    let folder = tools_dir().join("browser");
-    let complete = folder.join("complete");
-    let wanted = PACKAGES.join(" ");
-    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
-        std::fs::create_dir_all(&folder).expect("it is writable");
+    Some(made_once("browser", &PACKAGES.join(" "), |folder| {
         let mut install = Command::new("npm");
         install.args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--prefix"]);
-        let installed = install.arg(&folder).args(PACKAGES).output().expect("npm runs");
+        let installed = install.arg(folder).args(PACKAGES).output().expect("npm runs");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        std::fs::write(complete, wanted).expect("it is writable");
-    }
-    Some(folder)
+    }))
 }
 
 #[tokio::test]

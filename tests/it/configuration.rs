@@ -1,16 +1,6 @@
 //! Settings: all of them on one page, what holds printed without secrets, mistakes refused.
 
-use crate::app::MARQUEE;
-use crate::repository::read;
-use std::process::Command;
-
-fn marquee(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
-    let mut command = Command::new(MARQUEE);
-    let output = command.args(arguments).envs(variables.iter().copied()).output();
-    let output = output.expect("marquee runs");
-    let both = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(both).expect("a text"))
-}
+use crate::repository::{marquee, read};
 
 #[test]
 fn the_page_has_every_setting() {

@@ -1,5 +1,6 @@
 //! The feed over HTTP, as a new team uses it: in pages, waiting, and as a stream.
 
+use crate::app::stream::Stream;
 use crate::app::{App, Customer, SOON, id, shared, text, until};
 use crate::python::examples;
 use serde_json::{Value, json};
@@ -116,70 +117,16 @@ async fn only_partners_read_the_feed_and_only_with_sense() {
     assert_eq!(beyond, json!({"items": [], "nextAfter": 9_000_000_000_000_u64}));
 }
 
-/// One frame of a stream of server-sent events.
-#[derive(Debug, Default, PartialEq)]
-struct Frame {
-    id: u64,
-    event: String,
-    data: Value,
-}
-
-/// A stream of server-sent events, read frame by frame.
-struct Stream {
-    response: reqwest::Response,
-    read: String,
-}
-
-impl Stream {
-    async fn open(partner: &Customer, last_seen: u64) -> Self {
-        let request = partner
-            .request("GET", "/events")
-            .header("Accept", "text/event-stream")
-            .header("Last-Event-ID", last_seen.to_string());
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut stream = Self { response, read: String::new() };
-        // First it says when to come again, should it end.
-        assert_eq!(stream.text().await.expect("it goes on"), "retry: 2000");
-        stream
-    }
-
-    /// None: the stream has ended.
-    async fn next(&mut self) -> Option<Frame> {
-        self.text().await.map(|text| parsed(&text))
-    }
-
-    async fn text(&mut self) -> Option<String> {
-        loop {
-            if let Some((frame, rest)) = self.read.split_once("\n\n") {
-                let (frame, rest) = (frame.to_owned(), rest.to_owned());
-                self.read = rest;
-                return Some(frame);
-            }
-            let chunk = timeout(SOON, self.response.chunk()).await.expect("in time");
-            self.read += std::str::from_utf8(&chunk.expect("it goes on")?).expect("whole letters");
-        }
-    }
-}
-
-fn parsed(text: &str) -> Frame {
-    let mut frame = Frame::default();
-    for line in text.lines() {
-        match line.split_once(": ") {
-            Some(("id", id)) => frame.id = id.parse().expect("a position"),
-            Some(("event", event)) => frame.event = event.to_owned(),
-            Some(("data", data)) => frame.data = serde_json::from_str(data).expect("JSON"),
-            _ => {}
-        }
-    }
-    frame
+async fn opened(partner: &Customer, last_seen: u64) -> Stream {
+    let request = partner.request("GET", "/events").header("Accept", "text/event-stream");
+    Stream::open(request.header("Last-Event-ID", last_seen.to_string())).await
 }
 
 #[tokio::test]
 async fn a_stream_goes_on_where_it_was_left() {
     let app = App::start(&[]).await;
     let (partner, customer) = (partner(&app).await, app.somebody());
-    let mut stream = Stream::open(&partner, 0).await;
+    let mut stream = opened(&partner, 0).await;
     let ticketed = customer.ticketed(1).await;
     let mut frames = Vec::new();
     for _ in 0..4 {
@@ -188,7 +135,7 @@ async fn a_stream_goes_on_where_it_was_left() {
     drop(stream);
     customer.cancel(&ticketed).await;
     customer.until(&ticketed, "CANCELLED").await;
-    let mut stream = Stream::open(&partner, 4).await;
+    let mut stream = opened(&partner, 4).await;
     while frames.last().is_none_or(|frame| frame.event != "ReservationCancelled") {
         frames.push(stream.next().await.expect("it goes on"));
     }

@@ -1,8 +1,7 @@
 //! Python as other teams run it: in a virtual environment with all that the examples need, and with
 //! what judges the Kubernetes documents.
 
-use crate::app::tools_dir;
-use crate::repository::{read, root};
+use crate::repository::{made_once, read, root};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -15,26 +14,20 @@ pub(crate) fn examples() -> PathBuf {
 
 /// The interpreter, whose environment is made once per machine.
 pub(crate) fn python() -> PathBuf {
-    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = MAKING.lock().expect("nobody failed");
-    let folder = tools_dir().join("python");
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
     let needs = NEEDS.map(|folder| format!("{folder}/requirements.txt"));
-    let wanted = needs.each_ref().map(|list| read(list));
-    let wanted = wanted.concat();
-    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
+    let wanted = needs.each_ref().map(|list| read(list)).concat();
+    let folder = made_once("python", &wanted, |folder| {
         let mut make = Command::new("python3");
-        make.args(["-m", "venv", "--clear"]).arg(&folder);
+        make.args(["-m", "venv", "--clear"]).arg(folder);
         run(make);
-        let mut install = Command::new(&python);
+        let mut install = Command::new(folder.join("bin/python"));
         install.args(["-m", "pip", "install", "--quiet"]);
         for list in &needs {
             install.arg("--requirement").arg(root().join(list));
         }
         run(install);
-        std::fs::write(complete, wanted).expect("it is writable");
-    }
-    python
+    });
+    folder.join("bin/python")
 }
 
 fn run(mut command: Command) {

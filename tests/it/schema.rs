@@ -1,9 +1,9 @@
 //! The schema belongs to its owner: all other processes read and write rows. And it is ahead of a
 //! release that is about to be replaced, or that comes back.
 
-use crate::app::{App, MARQUEE};
+use crate::app::App;
 use crate::postgres::{Cluster, cluster};
-use std::process::Command;
+use crate::repository::marquee;
 
 /// A database with its owner's URL and that of the role of all processes.
 fn owned(cluster: &Cluster, owner: &str, role: &str) -> (String, String) {
@@ -19,26 +19,24 @@ fn owned(cluster: &Cluster, owner: &str, role: &str) -> (String, String) {
     (of(owner), of(role))
 }
 
-fn migrate(url: &str, grant_to: &str) -> Result<(), String> {
-    let mut migrate = Command::new(MARQUEE);
-    let ended = migrate.args(["migrate", "--database-url", url, "--grant-to", grant_to]).output();
-    let ended = ended.expect("marquee runs");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    if ended.status.success() { Ok(()) } else { Err(said) }
+fn migrate(url: &str, grant_to: &str) -> (bool, String) {
+    marquee(&["migrate", "--database-url", url, "--grant-to", grant_to], &[])
 }
 
 #[tokio::test]
 async fn whoever_books_changes_no_schema() {
     let Some(cluster) = cluster() else { return };
     let (owner, role) = owned(cluster, "schema_owner", "schema_role");
-    let mut early = Command::new(MARQUEE);
-    let early = early.args(["migrate", "--database-url", &role]).output().expect("marquee runs");
-    let said = String::from_utf8_lossy(&early.stderr);
-    assert!(!early.status.success() && said.contains("as the owner"), "{said}");
-    assert!(migrate(&owner, "nobody; drop table x").is_err_and(|why| why.contains("a-z")));
-    assert!(migrate(&owner, "missing_role").is_err_and(|why| why.contains("--grant-to")));
-    migrate(&owner, "schema_role").expect("it may");
-    migrate(&owner, "schema_role").expect("again");
+    let (early, said) = marquee(&["migrate", "--database-url", &role], &[]);
+    assert!(!early && said.contains("as the owner"), "{said}");
+    for (nobody, why) in [("nobody; drop table x", "a-z"), ("missing_role", "--grant-to")] {
+        let (granted, said) = migrate(&owner, nobody);
+        assert!(!granted && said.contains(why), "{said}");
+    }
+    for _ in 0..2 {
+        let (done, said) = migrate(&owner, "schema_role");
+        assert!(done, "{said}");
+    }
 
     let app = App::start(&["--database-url", &role]).await;
     let customer = app.somebody();
@@ -67,7 +65,8 @@ async fn whoever_books_changes_no_schema() {
 async fn a_release_works_on_the_schema_of_the_next() {
     let Some(cluster) = cluster() else { return };
     let (owner, role) = owned(cluster, "next_owner", "next_role");
-    migrate(&owner, "next_role").expect("it may");
+    let (done, said) = migrate(&owner, "next_role");
+    assert!(done, "{said}");
     let app = App::start(&["--database-url", &role]).await;
     let customer = app.somebody();
     let open = customer.approved(1).await;
@@ -86,5 +85,6 @@ async fn a_release_works_on_the_schema_of_the_next() {
     let customer = app.customer(&customer.id);
     customer.choose_seats(&open).await.expect(200);
     customer.until(&open, "TICKETED").await;
-    migrate(&owner, "next_role").expect("nothing is to be done");
+    let (done, said) = migrate(&owner, "next_role");
+    assert!(done, "nothing is to be done: {said}");
 }

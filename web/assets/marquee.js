@@ -91,11 +91,10 @@ function seats() {
       if (box) return box.focus();
     }
   });
-  const here = form.action;
   const best = /** @type {HTMLButtonElement} */ (one("#best"));
   best.hidden = false;
   best.addEventListener("click", async () => {
-    const answer = await fetch(here.replace(/seats$/, "best-seats"));
+    const answer = await fetch(form.dataset.best ?? "");
     const ids = answer.ok ? (await answer.json()).seatIds ?? [] : [];
     for (const box of boxes()) box.checked = ids.includes(box.value);
     order = boxes().filter((box) => box.checked);
@@ -104,7 +103,7 @@ function seats() {
   });
   const look = async () => {
     if (!form.isConnected) return;
-    const answer = await fetch(here).catch(() => null);
+    const answer = await fetch(form.dataset.taken ?? "").catch(() => null);
     const taken = answer?.ok ? new Set((await answer.json()).taken) : new Set();
     for (const box of boxes()) {
       if (!taken.has(box.value)) continue;

@@ -4,16 +4,18 @@
 
 use crate::client::{Command, Refused, Site};
 use crate::films::{Items, Money};
+use crate::hall::{self, Hall};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
-use crate::times::{clock, moment, won};
-use crate::words::{Words, audience, event, grade, method, people, status, with};
+use crate::times::{clock, moment};
+use crate::words::{Words, audience, event, method, people, status, with};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
+use domain::won::written;
 use domain::words::Language;
 use jiff::Timestamp;
 use qrcode::QrCode;
@@ -30,8 +32,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/bookings/{id}", get(show))
         .route("/bookings/{id}/events", get(events))
         .route("/bookings/{id}/payments", post(pay))
-        .route("/bookings/{id}/seats", post(choose).get(seats))
-        .route("/bookings/{id}/best-seats", get(best_seats))
+        .route("/bookings/{id}/seats", post(choose))
         .route("/bookings/{id}/cancellation", post(cancel))
 }
 
@@ -109,32 +110,6 @@ struct ChangeJson {
     at: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct MapJson {
-    blocks: Vec<BlockJson>,
-}
-
-#[derive(Deserialize)]
-struct BlockJson {
-    rows: Vec<RowJson>,
-}
-
-#[derive(Deserialize)]
-struct RowJson {
-    row: String,
-    seats: Vec<MapSeatJson>,
-}
-
-#[derive(Clone, Deserialize)]
-struct MapSeatJson {
-    id: String,
-    number: String,
-    grade: String,
-    kind: String,
-    state: String,
-    x: u32,
-}
-
 #[derive(Template)]
 #[template(path = "booking.html")]
 struct BookingPage {
@@ -153,7 +128,7 @@ struct BookingPage {
     deadline: Option<Deadline>,
     pay: Option<Pay>,
     waiting: Option<Waiting>,
-    map: Option<Map>,
+    map: Option<Hall>,
     tickets: Vec<Ticket>,
     tickets_owed: bool,
     undo: Option<Undo>,
@@ -178,26 +153,6 @@ struct Waiting {
     title: &'static str,
     text: &'static str,
     around: Option<String>,
-}
-
-struct Map {
-    text: String,
-    size: u32,
-    rows: Vec<MapRow>,
-}
-
-struct MapRow {
-    name: String,
-    /// Nothing where there is no seat.
-    seats: Vec<Option<MapSeat>>,
-}
-
-struct MapSeat {
-    id: String,
-    number: String,
-    class: &'static str,
-    says: String,
-    free: bool,
 }
 
 struct Ticket {
@@ -242,8 +197,8 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
         let map = match may("selectSeats") {
             false => None,
             true => {
-                let path = format!("/showtimes/{}/seatmap", booking.showtime_id);
-                Some(site.get::<MapJson>(visitor, &path).await?)
+                let (grade, size) = (&booking.grade, booking.party_size);
+                Some(hall::of(site, visitor, &booking.showtime_id, grade, size).await?)
             }
         };
         Ok::<_, Refused>((booking, events.items, quote, map))
@@ -264,14 +219,14 @@ fn page_of(
     booking: BookingJson,
     events: Vec<EventJson>,
     quote: Option<QuoteJson>,
-    map: Option<MapJson>,
+    map: Option<Hall>,
 ) -> BookingPage {
     let language = visitor.language;
     let frame = Frame::new(visitor, booking.movie_title.clone());
     let words = frame.words;
     let may = |action: &str| booking.allowed_actions.iter().any(|allowed| allowed == action);
     let pay = may("pay").then(|| Pay {
-        button: with(words.pay, won(booking.amount.value, language)),
+        button: with(words.pay, written(booking.amount.value, language)),
         amount: booking.amount.value,
         methods: METHODS.map(|word| (word, method(word, language))).to_vec(),
     });
@@ -281,7 +236,7 @@ fn page_of(
     let seats: Vec<&str> = booking.seats.iter().map(|seat| seat.number.as_str()).collect();
     let deadline = booking.deadline_at.filter(|_| pay.is_some() || map.is_some());
     let undo = booking.cancellation.filter(|undo| undo.state != "DONE").map(|undo| Undo {
-        amount: won(undo.amount.value, language),
+        amount: written(undo.amount.value, language),
         steps: steps_of(&undo, words),
     });
     let resting = ["TICKETED", "CANCELLED", "EXPIRED", "COMPLETED", "RESERVED", "PAYMENT_APPROVED"];
@@ -292,7 +247,7 @@ fn page_of(
         title: booking.movie_title,
         starts: moment(booking.starts_at, language),
         people: people(booking.party_size, language),
-        amount: won(booking.amount.value, language),
+        amount: written(booking.amount.value, language),
         status: status(&booking.status, &booking.status_label, language),
         rests: undo.is_none() && resting.contains(&booking.status.as_str()),
         deadline: deadline.map(|at| Deadline {
@@ -302,13 +257,13 @@ fn page_of(
         }),
         pay,
         waiting,
-        map: map.map(|map| map_of(map, &booking.grade, booking.party_size, language)),
+        map,
         tickets_owed: booking.status == "SEAT_SELECTED",
         tickets,
         seats: seats.join(" "),
         undo,
         quote: quote.map(|quote| Quote {
-            refund: with(words.cancel_refund, won(quote.refund.value, language)),
+            refund: with(words.cancel_refund, written(quote.refund.value, language)),
             changes: quote
                 .next_change
                 .map(|change| with(words.cancel_later, moment(change.at, language))),
@@ -360,46 +315,6 @@ fn steps_of(undo: &UndoJson, words: &'static Words) -> Vec<(&'static str, bool)>
         Some((text, step.state == "DONE"))
     };
     undo.steps.iter().filter_map(step).collect()
-}
-
-/// Rows of all blocks side by side, with room where there is no seat.
-fn map_of(map: MapJson, of_grade: &str, size: u32, language: Language) -> Map {
-    let words = Words::of(language);
-    let mut rows: Vec<(String, Vec<MapSeatJson>)> = Vec::new();
-    for row in map.blocks.into_iter().flat_map(|block| block.rows) {
-        match rows.iter_mut().find(|(name, _)| *name == row.row) {
-            Some((_, seats)) => seats.extend(row.seats),
-            None => rows.push((row.row, row.seats)),
-        }
-    }
-    rows.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    let all = || rows.iter().flat_map(|(_, seats)| seats.iter().map(|seat| seat.x));
-    let (first, last) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
-    let columns = (last - first + 1) as usize;
-    let rows = rows.into_iter().map(|(name, seats)| {
-        let mut places: Vec<Option<MapSeat>> =
-            std::iter::repeat_with(|| None).take(columns).collect();
-        for seat in seats {
-            let fits = seat.grade == of_grade;
-            let (class, state) = match (seat.state.as_str(), fits) {
-                ("MINE", _) => ("mine", words.yours),
-                ("AVAILABLE", true) if seat.kind != "NORMAL" => ("free special", words.wheelchair),
-                ("AVAILABLE", true) => ("free", words.free),
-                ("AVAILABLE", false) => ("other", words.taken),
-                _ => ("taken", words.taken),
-            };
-            let place = &mut places[(seat.x - first) as usize];
-            *place = Some(MapSeat {
-                says: format!("{} {} · {state}", seat.number, grade(&seat.grade, language)),
-                free: class.starts_with("free"),
-                id: seat.id,
-                number: seat.number,
-                class,
-            });
-        }
-        MapRow { name, seats: places }
-    });
-    Map { text: with(words.choose_text, size), size, rows: rows.collect() }
 }
 
 type Pairs = Form<Vec<(String, String)>>;
@@ -461,38 +376,4 @@ async fn cancel(
 /// What happens to it, for the page that is open.
 async fn events(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
     site.stream(&visitor, &format!("/reservations/{id}/events")).await
-}
-
-/// Who has which seat now, for the map that is open.
-async fn seats(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
-    let found = async {
-        let booking: BookingJson = site.get(&visitor, &format!("/reservations/{id}")).await?;
-        let path = format!("/showtimes/{}/seatmap", booking.showtime_id);
-        let map: MapJson = site.get(&visitor, &path).await?;
-        let seats = map.blocks.into_iter().flat_map(|block| block.rows).flat_map(|row| row.seats);
-        let taken = seats.filter(|seat| seat.state != "AVAILABLE" && seat.state != "MINE");
-        Ok::<_, Refused>(taken.map(|seat| seat.id).collect::<Vec<_>>())
-    };
-    match found.await {
-        Ok(taken) => axum::Json(json!({"taken": taken})).into_response(),
-        Err(refused) => refused.status().into_response(),
-    }
-}
-
-async fn best_seats(
-    State(site): State<Site>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-) -> Response {
-    let found = async {
-        let booking: BookingJson = site.get(&visitor, &format!("/reservations/{id}")).await?;
-        let BookingJson { showtime_id, party_size, grade, .. } = booking;
-        let path =
-            format!("/showtimes/{showtime_id}/best-seats?partySize={party_size}&grade={grade}");
-        site.get::<Value>(&visitor, &path).await
-    };
-    match found.await {
-        Ok(found) => axum::Json(json!({"seatIds": found["items"][0]["seatIds"]})).into_response(),
-        Err(refused) => refused.status().into_response(),
-    }
 }

@@ -4,7 +4,7 @@ use crate::client::Site;
 use crate::films::{Items, Money};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
-use crate::times::{moment, won};
+use crate::times::moment;
 use crate::words::{Words, people, status};
 use askama::Template;
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
+use domain::won::written;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -70,7 +71,7 @@ async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
             true => people(it.seat_qty, visitor.language),
             false => it.seat_numbers.join(" "),
         },
-        amount: won(it.amount.value, visitor.language),
+        amount: written(it.amount.value, visitor.language),
         class: it.status.to_ascii_lowercase(),
         status: status(&it.status, &it.status_label, visitor.language),
         id: it.reservation_id,

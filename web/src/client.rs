@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::words::Language;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -100,12 +99,8 @@ impl Site {
         request: Builder,
         body: Body,
     ) -> Result<Response, Refused> {
-        let language = match visitor.language {
-            Language::Korean => "ko",
-            Language::English => "en",
-        };
         let request = request
-            .header(header::ACCEPT_LANGUAGE, language)
+            .header(header::ACCEPT_LANGUAGE, visitor.language.as_str())
             .extension(visitor.person.clone())
             .body(body)
             .map_err(|error| broken(&error))?;

@@ -83,7 +83,7 @@ struct FilmsPage {
 
 struct Day {
     date: String,
-    weekday: &'static str,
+    weekday: String,
     number: i8,
     chosen: bool,
 }

@@ -7,6 +7,7 @@ mod booking;
 mod bookings;
 mod client;
 mod films;
+mod hall;
 mod page;
 mod session;
 mod show;
@@ -24,6 +25,7 @@ pub fn before(api: Router, served: Router, sessions: Sessions) -> Router {
     let pages = Router::new()
         .merge(films::routes())
         .merge(show::routes())
+        .merge(hall::routes())
         .merge(booking::routes())
         .merge(bookings::routes())
         .layer(middleware::from_fn_with_state(site.clone(), session::visit))

@@ -96,10 +96,10 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
     }
     let asked = request.uri().query().and_then(|query| {
         let lang = query.split('&').find_map(|pair| pair.strip_prefix("lang="))?;
-        language(lang)
+        Language::parse(lang).ok()
     });
-    let kept = cookie(headers, LANGUAGE_COOKIE).and_then(language);
-    let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().map(first_language);
+    let kept = cookie(headers, LANGUAGE_COOKIE).and_then(|word| Language::parse(word).ok());
+    let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().map(Language::wanted);
     let reads = asked.or(kept).or_else(accepted).unwrap_or_default();
     let known = cookie(headers, COOKIE).and_then(|cookie| site.sessions.person(cookie));
     let is_new = known.is_none();
@@ -111,8 +111,7 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
     let chosen = asked.map(|language| {
-        let word = if language == Language::English { "en" } else { "ko" };
-        format!("{LANGUAGE_COOKIE}={word}; Path=/; Max-Age={LASTS_SECS}; SameSite=Lax")
+        format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age={LASTS_SECS}; SameSite=Lax")
     });
     let chosen = chosen.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
     for cookie in signed.into_iter().chain(chosen) {
@@ -141,21 +140,6 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split("; "));
     pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-fn language(word: &str) -> Option<Language> {
-    match word {
-        "ko" => Some(Language::Korean),
-        "en" => Some(Language::English),
-        _ => None,
-    }
-}
-
-/// Korean unless the first one of ours is English.
-fn first_language(accepted: &str) -> Language {
-    let tags = accepted.split(',').map(|tag| tag.trim().to_ascii_lowercase());
-    let ours = tags.filter_map(|tag| language(tag.get(..2).unwrap_or_default()));
-    ours.into_iter().next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -198,17 +182,5 @@ mod tests {
         assert_eq!(Sessions::new(&[8; 32]).unwrap().person(token), None);
         assert_eq!(sessions.person(&format!("{token}x")), None);
         assert!(Sessions::new(b"short").is_none());
-    }
-
-    #[test]
-    fn korean_unless_english_comes_first() {
-        for (accepted, expected) in [
-            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
-            ("ko-KR,ko;q=0.9,en;q=0.8", Language::Korean),
-            ("fr, en", Language::English),
-            ("fr", Language::Korean),
-        ] {
-            assert_eq!(first_language(accepted), expected, "{accepted}");
-        }
     }
 }

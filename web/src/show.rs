@@ -1,10 +1,10 @@
 //! One show: who comes, on which seats, for how much.
 
 use crate::client::{Command, Refused, Site};
-use crate::films::ShowJson;
+use crate::films::{Money, ShowJson};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
-use crate::times::{moment, won};
+use crate::times::moment;
 use crate::words::{audience, grade, with};
 use askama::Template;
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use domain::won::written;
 use domain::words::Language;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,16 +115,16 @@ async fn shown(
 }
 
 fn people(
-    prices: &BTreeMap<String, crate::films::Money>,
+    prices: &BTreeMap<String, Money>,
     of_grade: &str,
     form: &Given,
     language: Language,
 ) -> Vec<Person> {
-    let person = |(word, price): (&String, &crate::films::Money)| Person {
+    let person = |(word, price): (&String, &Money)| Person {
         word: word.clone(),
         name: audience(word, language),
         price: price.value,
-        price_text: won(price.value, language),
+        price_text: written(price.value, language),
         count: form.get(&field(of_grade, word)).and_then(|n| n.parse().ok()).unwrap_or(0),
     };
     prices.iter().map(person).collect()
@@ -155,10 +156,9 @@ async fn reserve(
         })
         .collect();
     let given = |name: &str| form.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-    let language = if visitor.language == Language::English { "en" } else { "ko" };
     let body = json!({
         "showtimeId": id, "grade": grade, "admissions": admissions,
-        "contact": {"name": given("name"), "phone": given("phone"), "language": language},
+        "contact": {"name": given("name"), "phone": given("phone"), "language": visitor.language},
     });
     let command = Command {
         method: Method::POST,

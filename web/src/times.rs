@@ -2,7 +2,7 @@
 
 use domain::words::Language;
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
 fn seoul() -> TimeZone {
@@ -15,58 +15,26 @@ pub(crate) fn today() -> Date {
 
 /// `19:30`
 pub(crate) fn clock(at: Timestamp) -> String {
-    let at = at.to_zoned(seoul());
-    format!("{:02}:{:02}", at.hour(), at.minute())
+    at.to_zoned(seoul()).strftime("%H:%M").to_string()
 }
 
 /// `12월 4일 (금) 19:30`, `Fri 4 Dec, 19:30`
 pub(crate) fn moment(at: Timestamp, language: Language) -> String {
-    let day = day(at.to_zoned(seoul()).date(), language);
+    let at = at.to_zoned(seoul());
+    let (month, day, weekday) = (at.month(), at.day(), weekday(at.date(), language));
     match language {
-        Language::Korean => format!("{day} {}", clock(at)),
-        Language::English => format!("{day}, {}", clock(at)),
+        Language::Korean => format!("{month}월 {day}일 ({weekday}) {}", at.strftime("%H:%M")),
+        Language::English => format!("{weekday} {}", at.strftime("%-d %b, %H:%M")),
     }
 }
 
-pub(crate) fn day(date: Date, language: Language) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (month, day) = (date.month(), date.day());
+pub(crate) fn weekday(date: Date, language: Language) -> String {
+    const KOREAN: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
     match language {
-        Language::Korean => format!("{month}월 {day}일 ({})", weekday(date, language)),
-        Language::English => {
-            let month = MONTHS[usize::from(month.unsigned_abs()) - 1];
-            format!("{} {day} {month}", weekday(date, language))
+        Language::Korean => {
+            KOREAN[usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())].to_owned()
         }
-    }
-}
-
-pub(crate) fn weekday(date: Date, language: Language) -> &'static str {
-    let (ko, en) = match date.weekday() {
-        Weekday::Monday => ("월", "Mon"),
-        Weekday::Tuesday => ("화", "Tue"),
-        Weekday::Wednesday => ("수", "Wed"),
-        Weekday::Thursday => ("목", "Thu"),
-        Weekday::Friday => ("금", "Fri"),
-        Weekday::Saturday => ("토", "Sat"),
-        Weekday::Sunday => ("일", "Sun"),
-    };
-    if language == Language::Korean { ko } else { en }
-}
-
-/// `14,000원`, `₩14,000`
-pub(crate) fn won(won: i64, language: Language) -> String {
-    let digits = won.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    match language {
-        Language::Korean => format!("{text}원"),
-        Language::English => format!("₩{text}"),
+        Language::English => date.strftime("%a").to_string(),
     }
 }
 
@@ -75,17 +43,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_read_times_and_amounts_in_their_own_way() {
+    fn people_read_times_in_their_own_way() {
         let at: Timestamp = "2026-12-04T10:30:00Z".parse().unwrap();
         assert_eq!(moment(at, Language::Korean), "12월 4일 (금) 19:30");
         assert_eq!(moment(at, Language::English), "Fri 4 Dec, 19:30");
-        for (amount, ko, en) in
-            [(0, "0원", "₩0"), (900, "900원", "₩900"), (1_234_000, "1,234,000원", "₩1,234,000")]
-        {
-            assert_eq!(
-                (won(amount, Language::Korean).as_str(), won(amount, Language::English).as_str()),
-                (ko, en)
-            );
-        }
     }
 }

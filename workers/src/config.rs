@@ -3,6 +3,7 @@
 
 mod auth;
 mod restored;
+mod secrets;
 mod settings;
 mod traces;
 
@@ -11,7 +12,6 @@ use ::workers::temporal_options::Queue;
 use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::reservation::Deadlines;
-use domain::secret::Secret;
 use events::kafka::Kafka;
 use events::webhooks::reach::Reach;
 use gateway::limiter::Limits;
@@ -24,7 +24,10 @@ use temporalio_client::ClientOptions;
 use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
-pub(crate) use restored::{AnyDatabase, Backup, Restored};
+pub(crate) use restored::{AnyDatabase, Backup, Restored, database_in};
+pub(crate) use secrets::{
+    gateway_secret, notices_account, notices_sms_account, session_key, webhook_secret,
+};
 pub(crate) use settings::{in_force, refuse_unknown_variables, table};
 pub(crate) use traces::{service_is_named, traces_wanted};
 
@@ -329,25 +332,6 @@ pub(crate) enum GatewayKind {
     PortOne,
 }
 
-/// The payment company's API key.
-pub(crate) fn gateway_secret() -> Option<Secret> {
-    secret(settings::GATEWAY_SECRET)
-}
-
-/// What PortOne signs its messages with.
-pub(crate) fn webhook_secret() -> Option<Secret> {
-    secret(settings::WEBHOOK_SECRET)
-}
-
-/// What the sessions of the pages are signed with.
-pub(crate) fn session_key() -> Option<Secret> {
-    secret(settings::SESSION_KEY)
-}
-
-fn secret(name: &str) -> Option<Secret> {
-    std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::from)
-}
-
 /// The same for the whole fleet: whoever makes a customer wait sets the deadline.
 #[derive(Args)]
 pub(crate) struct DeadlineFlags {
@@ -483,20 +467,6 @@ pub(crate) struct NoticeFlags {
 pub(crate) enum NoticeCompany {
     Solapi,
     Nhn,
-}
-
-/// The key and the secret of the company that sends notices.
-pub(crate) fn notices_account() -> Option<(String, Secret)> {
-    account(settings::NOTICES_KEY, settings::NOTICES_SECRET)
-}
-
-/// Those of its service for texts, where that is another.
-pub(crate) fn notices_sms_account() -> Option<(String, Secret)> {
-    account(settings::NOTICES_SMS_KEY, settings::NOTICES_SMS_SECRET)
-}
-
-fn account(key: &str, secret_name: &str) -> Option<(String, Secret)> {
-    Some((std::env::var(key).ok()?, secret(secret_name)?))
 }
 
 /// Where Temporal comes from.

@@ -162,16 +162,11 @@ fn locked(asked: &Path) -> anyhow::Result<(PathBuf, File)> {
 }
 
 async fn open_store(options: &Up, data_dir: &Path) -> anyhow::Result<Store> {
-    let url = options.database_url.clone().unwrap_or_else(|| database_in(data_dir));
+    let url = options.database_url.clone().unwrap_or_else(|| config::database_in(data_dir));
     let deadlines = Deadlines::from(&options.deadlines);
     let store = Store::open(&url, Clock::System, deadlines).await;
     // The URL may hold a password: it is not repeated.
     store.context("cannot open the database (--database-url)")
-}
-
-/// The database that `up` keeps in its data folder.
-pub(crate) fn database_in(data_dir: &Path) -> String {
-    format!("sqlite://{}", data_dir.join("marquee.db").display())
 }
 
 /// The payment company's server: the one asked for, or the stand-in as a process of its own.

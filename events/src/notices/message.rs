@@ -3,6 +3,7 @@
 
 use domain::notice::mobile;
 use domain::time::Time;
+use domain::won::{Won, written};
 use domain::words::{Language, NoticeKind};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
@@ -108,35 +109,20 @@ impl Message {
 
 fn value(name: &str, facts: &Facts) -> String {
     let korean = facts.language == Language::Korean;
-    let won = |won: i64| {
-        if korean { format!("{}원", grouped(won)) } else { format!("₩{}", grouped(won)) }
-    };
+    let won = |won: Won| written(won.get(), facts.language);
     let guest = if korean { "고객" } else { "guest" };
     match name {
-        "amount" => won(facts.amount.get()),
+        "amount" => won(facts.amount),
         "code" => facts.code.clone(),
         "movie" => facts.movie_title.clone(),
         "name" => facts.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(guest).to_owned(),
-        "refund" => won(facts.refunded.get()),
+        "refund" => won(facts.refunded),
         "seats" => facts.seat_numbers.join(", "),
         "theater" => format!("{} {}", facts.theater_name, facts.auditorium_name),
         "time" => moment(facts.starts_at, facts.language),
         "until" => moment(facts.deadline_at.unwrap_or(facts.starts_at), facts.language),
         _ => String::new(),
     }
-}
-
-/// Thousands are set apart by commas.
-fn grouped(number: i64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// In Korea's time, which is where the show is.
@@ -182,12 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_and_times_are_written_as_people_do() {
-        for (number, written) in
-            [(0, "0"), (999, "999"), (28_000, "28,000"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(grouped(number), written);
-        }
+    fn times_are_written_as_people_do() {
         let at = Time::from_millis(1_795_685_400_000); // 2026-11-26T09:30:00Z
         assert_eq!(moment(at, Language::Korean), "11월 26일(목) 18:30");
         assert_eq!(moment(at, Language::English), "Thu 26 Nov, 18:30");

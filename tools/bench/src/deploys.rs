@@ -169,9 +169,9 @@ impl Noon<'_> {
 
         // From here on by versions.
         crew.replace(fleet, old, Some("old")).await?;
-        self.make_current("old").await?;
-        let mut replaced = Vec::new();
         let temporal = self.temporal.clone();
+        make_current(&temporal, "old").await?;
+        let mut replaced = Vec::new();
         self.phase("upgrade, by versions", async || {
             for _ in 0..2 {
                 crew.apis.push(fleet.api(next).await?);
@@ -195,10 +195,6 @@ impl Noon<'_> {
             member.stop().await?;
         }
         Ok(())
-    }
-
-    async fn make_current(&self, build: &str) -> anyhow::Result<()> {
-        make_current(&self.temporal, build).await
     }
 
     /// A row of the table: people book while this is done, and others have bookings open across it.

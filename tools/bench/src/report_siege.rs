@@ -8,11 +8,9 @@ use crate::report::Table;
 use crate::siege::Siege;
 use crate::siege_program::besiege;
 use crate::statistics::Latencies;
-use crate::system::{System, violations};
+use crate::system::{System, script_gateway, violations};
 use anyhow::{Context, ensure};
 use domain::words::ReservationStatus;
-use hyper::StatusCode;
-use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use store::Store;
@@ -146,7 +144,7 @@ async fn followed(place: &Place, asked: &ReportSiege, case: Case) -> anyhow::Res
     let healing = async {
         tokio::time::sleep(during).await;
         weather.abort();
-        set(&system.gateway, &script(asked.calls, Case::Healthy)).await
+        script_gateway(&system.gateway, &script(asked.calls, Case::Healthy)).await
     };
     let (came, healed) = tokio::join!(coming, healing);
     healed?;
@@ -186,7 +184,7 @@ async fn start(place: &Place, asked: &ReportSiege, name: &str) -> anyhow::Result
         true => System::start_fleet(place, name, &flags).await?,
         false => System::start_with(place, name, &flags).await?,
     };
-    set(&system.gateway, &script(asked.calls, Case::Healthy)).await?;
+    script_gateway(&system.gateway, &script(asked.calls, Case::Healthy)).await?;
     Ok(system)
 }
 
@@ -206,20 +204,12 @@ fn script(calls: u64, case: Case) -> Value {
 /// Keeps the company as the case has it, until it is aborted.
 async fn keep_up(gateway: String, calls: u64, case: Case) -> anyhow::Result<()> {
     loop {
-        set(&gateway, &script(calls, case)).await?;
+        script_gateway(&gateway, &script(calls, case)).await?;
         match case {
             Case::Healthy | Case::Overloaded => return Ok(()),
             Case::Down => tokio::time::sleep(2 * DOWN_FOR).await,
         }
     }
-}
-
-async fn set(gateway: &str, script: &Value) -> anyhow::Result<()> {
-    let http = Http::new(gateway, 1);
-    let body = Bytes::from(script.to_string());
-    let answer = http.send(http.request(hyper::Method::PUT, "/faults", "bench", body)?).await?;
-    answer.expect(StatusCode::OK).context("the gateway's script")?;
-    Ok(())
 }
 
 /// Waits until nothing is under way any more, but not longer than this. What the company's load

@@ -189,6 +189,11 @@ pub(crate) async fn set_gateway(gateway: &str, speed: Gateway) -> anyhow::Result
         Gateway::Instant => json!({"approveMillis": [0, 0], "otherMillis": [0, 0]}),
         Gateway::Slow => json!({"approveMillis": [400, 620], "otherMillis": [20, 60]}),
     };
+    script_gateway(gateway, &script).await
+}
+
+/// Has the payment company behave by this from now on.
+pub(crate) async fn script_gateway(gateway: &str, script: &Value) -> anyhow::Result<()> {
     let http = Http::new(gateway, 1);
     let body = Bytes::from(script.to_string());
     let answer = http.send(http.request(Method::PUT, "/faults", "bench", body)?).await?;

@@ -2,12 +2,11 @@
 
 use super::GatewayFlags;
 use super::settings::without_password;
-use crate::up::database_in;
 use anyhow::Context;
 use clap::Args;
 use domain::reservation::Deadlines;
 use domain::time::Time;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use store::{Clock, Store};
 
 /// A database, wherever it is.
@@ -36,6 +35,11 @@ impl AnyDatabase {
         let store = Store::open(&url, Clock::System, Deadlines::default()).await;
         store.context("cannot open the database")
     }
+}
+
+/// The database that `up` keeps in its data folder.
+pub(crate) fn database_in(data_dir: &Path) -> String {
+    format!("sqlite://{}", data_dir.join("marquee.db").display())
 }
 
 #[derive(Args)]

@@ -1,33 +1,12 @@
 //! Settings as operators see them: which there are, what holds, and names that nobody reads.
 
+use super::secrets::SECRETS;
 use anyhow::bail;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use reqwest::Url;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-
-/// What comes by the environment alone, so that no list of processes shows it.
-pub(super) const SECRETS: [(&str, &str); 7] = [
-    (GATEWAY_SECRET, "The payment company's secret key."),
-    (WEBHOOK_SECRET, "`whsec_…`: what PortOne signs its messages with."),
-    (NOTICES_KEY, "The key at the company that sends notices."),
-    (NOTICES_SECRET, "Its secret."),
-    (NOTICES_SMS_KEY, "NHN Cloud's key for texts."),
-    (NOTICES_SMS_SECRET, "Its secret."),
-    (
-        SESSION_KEY,
-        "What the sessions of the pages are signed with: at least 32 characters, the same for all \
-         processes. Without it `api` shows no pages, and `up` makes one in its data folder.",
-    ),
-];
-pub(super) const GATEWAY_SECRET: &str = "MARQUEE_GATEWAY_SECRET";
-pub(super) const WEBHOOK_SECRET: &str = "MARQUEE_WEBHOOK_SECRET";
-pub(super) const NOTICES_KEY: &str = "MARQUEE_NOTICES_KEY";
-pub(super) const NOTICES_SECRET: &str = "MARQUEE_NOTICES_SECRET";
-pub(super) const NOTICES_SMS_KEY: &str = "MARQUEE_NOTICES_SMS_KEY";
-pub(super) const SESSION_KEY: &str = "MARQUEE_SESSION_KEY";
-pub(super) const NOTICES_SMS_SECRET: &str = "MARQUEE_NOTICES_SMS_SECRET";
 
 /// Read by libraries of ours, by their own rules; all that begins so and is set is shown.
 const OTHERS: [&str; 2] = ["TEMPORAL_", "OTEL_"];

@@ -1,0 +1,161 @@
+//! The seats of a show, as the map that people choose from.
+
+use crate::client::{Refused, Site};
+use crate::session::Visitor;
+use crate::words::{Words, grade, with};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use domain::words::Language;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/shows/{id}/taken", get(taken))
+        .route("/shows/{id}/best-seats", get(best_seats))
+}
+
+#[derive(Deserialize)]
+struct MapJson {
+    blocks: Vec<BlockJson>,
+}
+
+#[derive(Deserialize)]
+struct BlockJson {
+    rows: Vec<RowJson>,
+}
+
+#[derive(Deserialize)]
+struct RowJson {
+    row: String,
+    seats: Vec<MapSeatJson>,
+}
+
+#[derive(Clone, Deserialize)]
+struct MapSeatJson {
+    id: String,
+    number: String,
+    grade: String,
+    kind: String,
+    state: String,
+    x: u32,
+}
+
+/// The map for those who choose so many seats of a grade.
+pub(crate) struct Hall {
+    pub(crate) show: String,
+    pub(crate) grade: String,
+    pub(crate) text: String,
+    pub(crate) size: u32,
+    pub(crate) rows: Vec<MapRow>,
+}
+
+pub(crate) struct MapRow {
+    pub(crate) name: String,
+    /// Nothing where there is no seat.
+    pub(crate) seats: Vec<Option<MapSeat>>,
+}
+
+pub(crate) struct MapSeat {
+    pub(crate) id: String,
+    pub(crate) number: String,
+    pub(crate) class: &'static str,
+    pub(crate) says: String,
+    pub(crate) free: bool,
+}
+
+/// The hall of a show, for so many people on seats of this grade.
+pub(crate) async fn of(
+    site: &Site,
+    visitor: &Visitor,
+    show: &str,
+    of_grade: &str,
+    size: u32,
+) -> Result<Hall, Refused> {
+    let map: MapJson = site.get(visitor, &format!("/showtimes/{show}/seatmap")).await?;
+    let words = Words::of(visitor.language);
+    Ok(Hall {
+        show: show.to_owned(),
+        grade: of_grade.to_owned(),
+        text: with(words.choose_text, size),
+        size,
+        rows: rows_of(map, of_grade, visitor.language),
+    })
+}
+
+/// Rows of all blocks side by side, with room where there is no seat.
+fn rows_of(map: MapJson, of_grade: &str, language: Language) -> Vec<MapRow> {
+    let words = Words::of(language);
+    let mut rows: Vec<(String, Vec<MapSeatJson>)> = Vec::new();
+    for row in map.blocks.into_iter().flat_map(|block| block.rows) {
+        match rows.iter_mut().find(|(name, _)| *name == row.row) {
+            Some((_, seats)) => seats.extend(row.seats),
+            None => rows.push((row.row, row.seats)),
+        }
+    }
+    rows.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    let all = || rows.iter().flat_map(|(_, seats)| seats.iter().map(|seat| seat.x));
+    let (first, last) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+    let columns = (last - first + 1) as usize;
+    let row = |(name, seats): (String, Vec<MapSeatJson>)| {
+        let mut places: Vec<Option<MapSeat>> =
+            std::iter::repeat_with(|| None).take(columns).collect();
+        for seat in seats {
+            let fits = seat.grade == of_grade;
+            let (class, state) = match (seat.state.as_str(), fits) {
+                ("MINE", _) => ("mine", words.yours),
+                ("AVAILABLE", true) if seat.kind != "NORMAL" => ("free special", words.wheelchair),
+                ("AVAILABLE", true) => ("free", words.free),
+                ("AVAILABLE", false) => ("other", words.taken),
+                _ => ("taken", words.taken),
+            };
+            let place = &mut places[(seat.x - first) as usize];
+            *place = Some(MapSeat {
+                says: format!("{} {} · {state}", seat.number, grade(&seat.grade, language)),
+                free: class.starts_with("free"),
+                id: seat.id,
+                number: seat.number,
+                class,
+            });
+        }
+        MapRow { name, seats: places }
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// Who has a seat now, for a map that is open.
+async fn taken(State(site): State<Site>, visitor: Visitor, Path(show): Path<String>) -> Response {
+    let map = site.get::<MapJson>(&visitor, &format!("/showtimes/{show}/seatmap")).await;
+    answer(map.map(|map| {
+        let seats = map.blocks.into_iter().flat_map(|block| block.rows).flat_map(|row| row.seats);
+        let taken = seats.filter(|seat| seat.state != "AVAILABLE" && seat.state != "MINE");
+        json!({"taken": taken.map(|seat| seat.id).collect::<Vec<_>>()})
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BestQuery {
+    party_size: u32,
+    grade: String,
+}
+
+async fn best_seats(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(show): Path<String>,
+    Query(BestQuery { party_size, grade }): Query<BestQuery>,
+) -> Response {
+    let path = format!("/showtimes/{show}/best-seats?partySize={party_size}&grade={grade}");
+    let found = site.get::<Value>(&visitor, &path).await;
+    answer(found.map(|found| json!({"seatIds": found["items"][0]["seatIds"]})))
+}
+
+fn answer(found: Result<Value, Refused>) -> Response {
+    match found {
+        Ok(body) => Json(body).into_response(),
+        Err(refused) => refused.status().into_response(),
+    }
+}
