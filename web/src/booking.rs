@@ -8,15 +8,16 @@ use crate::hall::{self, Hall};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
 use crate::times::{clock, moment};
-use crate::words::{Words, audience, event, method, people, status, with};
+use crate::words::{Words, audience, event, methods, people, status, with};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
+use domain::reservation::Action;
 use domain::won::written;
-use domain::words::Language;
+use domain::words::{Audience, EventType, Grade, Language, ReservationStatus, TicketStatus};
 use jiff::Timestamp;
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -24,7 +25,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const METHODS: [&str; 4] = ["CARD", "KAKAO_PAY", "NAVER_PAY", "TOSS_PAY"];
 const QR_PIXELS: u32 = 160;
 
 pub(crate) fn routes() -> Router<Site> {
@@ -44,15 +44,14 @@ struct BookingJson {
     showtime_id: String,
     movie_title: String,
     starts_at: Timestamp,
-    grade: String,
+    grade: Grade,
     party_size: u32,
     amount: Money,
-    status: String,
-    status_label: String,
+    status: ReservationStatus,
     version: i64,
     deadline_at: Option<Timestamp>,
     server_time: Timestamp,
-    allowed_actions: Vec<String>,
+    allowed_actions: Vec<Action>,
     payment: PaymentJson,
     seats: Vec<SeatJson>,
     tickets: Vec<TicketJson>,
@@ -75,8 +74,8 @@ struct SeatJson {
 struct TicketJson {
     code: String,
     seat_number: String,
-    audience: String,
-    status: String,
+    audience: Audience,
+    status: TicketStatus,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +93,7 @@ struct StepJson {
 
 #[derive(Deserialize)]
 struct EventJson {
-    r#type: String,
+    r#type: EventType,
     at: Timestamp,
 }
 
@@ -122,7 +121,7 @@ struct BookingPage {
     seats: String,
     people: String,
     amount: String,
-    status: String,
+    status: &'static str,
     /// Nothing is expected to happen without a click.
     rests: bool,
     deadline: Option<Deadline>,
@@ -186,18 +185,18 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
         let booking: BookingJson = site.get(visitor, &format!("/reservations/{id}")).await?;
         let path = format!("/reservations/{id}/timeline?limit=100");
         let events: Items<EventJson> = site.get(visitor, &path).await?;
-        let may = |action: &str| booking.allowed_actions.iter().any(|allowed| allowed == action);
-        let quote = match may("cancel") {
+        let may = |action| booking.allowed_actions.contains(&action);
+        let quote = match may(Action::Cancel) {
             false => None,
             true => {
                 let path = format!("/reservations/{id}/cancellation-quote");
                 site.get::<QuoteJson>(visitor, &path).await.ok()
             }
         };
-        let map = match may("selectSeats") {
+        let map = match may(Action::SelectSeats) {
             false => None,
             true => {
-                let (grade, size) = (&booking.grade, booking.party_size);
+                let (grade, size) = (booking.grade, booking.party_size);
                 Some(hall::of(site, visitor, &booking.showtime_id, grade, size).await?)
             }
         };
@@ -224,14 +223,17 @@ fn page_of(
     let language = visitor.language;
     let frame = Frame::new(visitor, booking.movie_title.clone());
     let words = frame.words;
-    let may = |action: &str| booking.allowed_actions.iter().any(|allowed| allowed == action);
-    let pay = may("pay").then(|| Pay {
+    let may = |action| booking.allowed_actions.contains(&action);
+    let pay = may(Action::Pay).then(|| Pay {
         button: with(words.pay, written(booking.amount.value, language)),
         amount: booking.amount.value,
-        methods: METHODS.map(|word| (word, method(word, language))).to_vec(),
+        methods: methods(language),
     });
     let waiting = waiting_of(&booking, words);
-    let live = booking.tickets.iter().filter(|it| matches!(it.status.as_str(), "ISSUED" | "USED"));
+    let live = booking
+        .tickets
+        .iter()
+        .filter(|it| matches!(it.status, TicketStatus::Issued | TicketStatus::Used));
     let tickets: Vec<Ticket> = live.map(|ticket| ticket_of(ticket, language)).collect();
     let seats: Vec<&str> = booking.seats.iter().map(|seat| seat.number.as_str()).collect();
     let deadline = booking.deadline_at.filter(|_| pay.is_some() || map.is_some());
@@ -239,7 +241,6 @@ fn page_of(
         amount: written(undo.amount.value, language),
         steps: steps_of(&undo, words),
     });
-    let resting = ["TICKETED", "CANCELLED", "EXPIRED", "COMPLETED", "RESERVED", "PAYMENT_APPROVED"];
     BookingPage {
         id: booking.id,
         version: booking.version,
@@ -248,8 +249,8 @@ fn page_of(
         starts: moment(booking.starts_at, language),
         people: people(booking.party_size, language),
         amount: written(booking.amount.value, language),
-        status: status(&booking.status, &booking.status_label, language),
-        rests: undo.is_none() && resting.contains(&booking.status.as_str()),
+        status: status(booking.status, language),
+        rests: undo.is_none() && !moves(booking.status),
         deadline: deadline.map(|at| Deadline {
             at: at.to_string(),
             now: booking.server_time.to_string(),
@@ -258,7 +259,7 @@ fn page_of(
         pay,
         waiting,
         map,
-        tickets_owed: booking.status == "SEAT_SELECTED",
+        tickets_owed: booking.status == ReservationStatus::SeatSelected,
         tickets,
         seats: seats.join(" "),
         undo,
@@ -271,22 +272,33 @@ fn page_of(
         events: events
             .iter()
             .rev()
-            .map(|it| Happened { clock: clock(it.at), text: event(&it.r#type, language) })
+            .map(|it| Happened { clock: clock(it.at), text: event(it.r#type, language) })
             .collect(),
         key: Uuid::new_v4().simple().to_string(),
         frame,
     }
 }
 
+/// Whether a booking goes on from there without a click.
+fn moves(status: ReservationStatus) -> bool {
+    matches!(
+        status,
+        ReservationStatus::PaymentPending
+            | ReservationStatus::PaymentDeferred
+            | ReservationStatus::SeatSelected
+            | ReservationStatus::Cancelling
+    )
+}
+
 /// The customer need not wait, and is told so.
 fn waiting_of(booking: &BookingJson, words: &'static Words) -> Option<Waiting> {
-    match booking.status.as_str() {
-        "PAYMENT_DEFERRED" => Some(Waiting {
+    match booking.status {
+        ReservationStatus::PaymentDeferred => Some(Waiting {
             title: words.deferred_title,
             text: words.deferred_text,
             around: booking.payment.estimated_at.map(clock),
         }),
-        "PAYMENT_PENDING" => {
+        ReservationStatus::PaymentPending => {
             Some(Waiting { title: words.waiting_title, text: words.waiting_text, around: None })
         }
         _ => None,
@@ -299,7 +311,7 @@ fn ticket_of(ticket: &TicketJson, language: Language) -> Ticket {
     Ticket {
         code: ticket.code.clone(),
         seat: ticket.seat_number.clone(),
-        who: audience(&ticket.audience, language),
+        who: audience(ticket.audience, language),
         // Without the declaration, so that it stands within a page.
         qr: qr
             .unwrap_or_default()

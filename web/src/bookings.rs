@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use domain::won::written;
+use domain::words::ReservationStatus;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -31,8 +32,7 @@ struct EntryJson {
     seat_qty: u32,
     seat_numbers: Vec<String>,
     amount: Money,
-    status: String,
-    status_label: String,
+    status: ReservationStatus,
     version: i64,
 }
 
@@ -53,7 +53,7 @@ struct Entry {
     seats: String,
     amount: String,
     class: String,
-    status: String,
+    status: &'static str,
 }
 
 async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
@@ -72,8 +72,8 @@ async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
             false => it.seat_numbers.join(" "),
         },
         amount: written(it.amount.value, visitor.language),
-        class: it.status.to_ascii_lowercase(),
-        status: status(&it.status, &it.status_label, visitor.language),
+        class: it.status.as_str().to_ascii_lowercase(),
+        status: status(it.status, visitor.language),
         id: it.reservation_id,
     };
     let entries = found.items.into_iter().map(entry).collect();

@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
+use domain::words::{Audience, Grade};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
@@ -49,9 +50,9 @@ pub(crate) struct Money {
 
 #[derive(Clone, Deserialize)]
 pub(crate) struct GradeJson {
-    pub(crate) grade: String,
+    pub(crate) grade: Grade,
     pub(crate) remaining: u32,
-    pub(crate) prices: BTreeMap<String, Money>,
+    pub(crate) prices: BTreeMap<Audience, Money>,
 }
 
 #[derive(Clone, Deserialize)]

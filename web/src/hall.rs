@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use domain::words::Language;
+use domain::words::{Grade, Language, SeatKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,8 +37,8 @@ struct RowJson {
 struct MapSeatJson {
     id: String,
     number: String,
-    grade: String,
-    kind: String,
+    grade: Grade,
+    kind: SeatKind,
     state: String,
     x: u32,
 }
@@ -46,7 +46,7 @@ struct MapSeatJson {
 /// The map for those who choose so many seats of a grade.
 pub(crate) struct Hall {
     pub(crate) show: String,
-    pub(crate) grade: String,
+    pub(crate) grade: Grade,
     pub(crate) text: String,
     pub(crate) size: u32,
     pub(crate) rows: Vec<MapRow>,
@@ -71,14 +71,14 @@ pub(crate) async fn of(
     site: &Site,
     visitor: &Visitor,
     show: &str,
-    of_grade: &str,
+    of_grade: Grade,
     size: u32,
 ) -> Result<Hall, Refused> {
     let map: MapJson = site.get(visitor, &format!("/showtimes/{show}/seatmap")).await?;
     let words = Words::of(visitor.language);
     Ok(Hall {
         show: show.to_owned(),
-        grade: of_grade.to_owned(),
+        grade: of_grade,
         text: with(words.choose_text, size),
         size,
         rows: rows_of(map, of_grade, visitor.language),
@@ -86,7 +86,7 @@ pub(crate) async fn of(
 }
 
 /// Rows of all blocks side by side, with room where there is no seat.
-fn rows_of(map: MapJson, of_grade: &str, language: Language) -> Vec<MapRow> {
+fn rows_of(map: MapJson, of_grade: Grade, language: Language) -> Vec<MapRow> {
     let words = Words::of(language);
     let mut rows: Vec<(String, Vec<MapSeatJson>)> = Vec::new();
     for row in map.blocks.into_iter().flat_map(|block| block.rows) {
@@ -106,14 +106,16 @@ fn rows_of(map: MapJson, of_grade: &str, language: Language) -> Vec<MapRow> {
             let fits = seat.grade == of_grade;
             let (class, state) = match (seat.state.as_str(), fits) {
                 ("MINE", _) => ("mine", words.yours),
-                ("AVAILABLE", true) if seat.kind != "NORMAL" => ("free special", words.wheelchair),
+                ("AVAILABLE", true) if seat.kind != SeatKind::Normal => {
+                    ("free special", words.wheelchair)
+                }
                 ("AVAILABLE", true) => ("free", words.free),
                 ("AVAILABLE", false) => ("other", words.taken),
                 _ => ("taken", words.taken),
             };
             let place = &mut places[(seat.x - first) as usize];
             *place = Some(MapSeat {
-                says: format!("{} {} · {state}", seat.number, grade(&seat.grade, language)),
+                says: format!("{} {} · {state}", seat.number, grade(seat.grade, language)),
                 free: class.starts_with("free"),
                 id: seat.id,
                 number: seat.number,
@@ -139,7 +141,7 @@ async fn taken(State(site): State<Site>, visitor: Visitor, Path(show): Path<Stri
 #[serde(rename_all = "camelCase")]
 struct BestQuery {
     party_size: u32,
-    grade: String,
+    grade: Grade,
 }
 
 async fn best_seats(

@@ -13,14 +13,11 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use domain::won::written;
-use domain::words::Language;
+use domain::words::{Audience, Grade, Language};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-const STANDARD: &str = "STANDARD";
-const ACCESSIBLE: &str = "ACCESSIBLE";
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/shows/{id}", get(show).post(reserve))
@@ -44,7 +41,7 @@ struct ShowPage {
 }
 
 struct GradeChoice {
-    word: String,
+    word: &'static str,
     name: &'static str,
     left: u32,
     left_text: String,
@@ -53,7 +50,7 @@ struct GradeChoice {
 }
 
 struct Person {
-    word: String,
+    word: &'static str,
     name: &'static str,
     price: i64,
     price_text: String,
@@ -83,20 +80,20 @@ async fn shown(
     let status = refused.as_ref().map_or(StatusCode::OK, Refused::status);
     frame.refused = refused;
     let words = frame.words;
-    let chosen = form.get("grade");
     // Most people come for these.
-    show.grades.sort_by_key(|it| (it.grade == ACCESSIBLE, it.grade != STANDARD));
-    let first = show.grades.iter().find(|it| it.remaining > 0).map(|it| it.grade.clone());
+    show.grades.sort_by_key(|it| (it.grade == Grade::Accessible, it.grade != Grade::Standard));
+    let first = show.grades.iter().find(|it| it.remaining > 0).map(|it| it.grade);
+    let chosen = form.get("grade").and_then(|word| Grade::parse(word).ok()).or(first);
     let grades = show.grades.iter().map(|it| GradeChoice {
-        word: it.grade.clone(),
-        name: grade(&it.grade, language),
+        word: it.grade.as_str(),
+        name: grade(it.grade, language),
         left: it.remaining,
         left_text: match it.remaining {
             0 => words.sold_out.to_owned(),
             left => with(words.seats_left, left),
         },
-        chosen: chosen.or(first.as_ref()) == Some(&it.grade),
-        people: people(&it.prices, &it.grade, form, language),
+        chosen: chosen == Some(it.grade),
+        people: people(&it.prices, it.grade, form, language),
     });
     let page = ShowPage {
         theater: show.theater_name,
@@ -115,22 +112,22 @@ async fn shown(
 }
 
 fn people(
-    prices: &BTreeMap<String, Money>,
-    of_grade: &str,
+    prices: &BTreeMap<Audience, Money>,
+    of_grade: Grade,
     form: &Given,
     language: Language,
 ) -> Vec<Person> {
-    let person = |(word, price): (&String, &Money)| Person {
-        word: word.clone(),
-        name: audience(word, language),
+    let person = |(who, price): (&Audience, &Money)| Person {
+        word: who.as_str(),
+        name: audience(*who, language),
         price: price.value,
         price_text: written(price.value, language),
-        count: form.get(&field(of_grade, word)).and_then(|n| n.parse().ok()).unwrap_or(0),
+        count: form.get(&field(of_grade, *who)).and_then(|n| n.parse().ok()).unwrap_or(0),
     };
     prices.iter().map(person).collect()
 }
 
-fn field(grade: &str, audience: &str) -> String {
+fn field(grade: Grade, audience: Audience) -> String {
     format!("{grade}-{audience}")
 }
 

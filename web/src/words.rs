@@ -1,6 +1,6 @@
 //! What the pages say, in both languages. A text with `{}` takes a number or a name.
 
-use domain::words::Language;
+use domain::words::{Audience, EventType, Grade, Language, Method, ReservationStatus};
 
 /// The texts of a language.
 pub(crate) struct Words {
@@ -197,90 +197,95 @@ pub(crate) fn people(number: u32, language: Language) -> String {
     }
 }
 
-pub(crate) fn grade(grade: &str, language: Language) -> &'static str {
-    let (ko, en) = match grade {
-        "ECONOMY" => ("이코노미석", "Economy"),
-        "STANDARD" => ("스탠다드석", "Standard"),
-        "PRIME" => ("프라임석", "Prime"),
-        "RECLINER" => ("리클라이너석", "Recliner"),
-        "SWEET_BOX" => ("스위트박스", "Sweet box"),
-        "ACCESSIBLE" => ("장애인석", "Accessible"),
-        _ => ("좌석", "Seat"),
-    };
-    if language == Language::Korean { ko } else { en }
+/// The one of two texts in the reader's language.
+fn either(language: Language, (korean, english): (&'static str, &'static str)) -> &'static str {
+    if language == Language::Korean { korean } else { english }
 }
 
-pub(crate) fn audience(audience: &str, language: Language) -> &'static str {
-    let (ko, en) = match audience {
-        "ADULT" => ("성인", "Adult"),
-        "TEEN" => ("청소년", "Teen"),
-        "SENIOR" => ("경로", "Senior"),
-        "WHEELCHAIR" => ("휠체어 이용", "Wheelchair user"),
-        "COMPANION" => ("동반인", "Companion"),
-        _ => ("관람객", "Guest"),
+pub(crate) fn grade(grade: Grade, language: Language) -> &'static str {
+    let words = match grade {
+        Grade::Economy => ("이코노미석", "Economy"),
+        Grade::Standard => ("스탠다드석", "Standard"),
+        Grade::Prime => ("프라임석", "Prime"),
+        Grade::Accessible => ("장애인석", "Accessible"),
     };
-    if language == Language::Korean { ko } else { en }
+    either(language, words)
 }
 
-pub(crate) fn method(method: &str, language: Language) -> &'static str {
-    let (ko, en) = match method {
-        "CARD" => ("신용카드", "Card"),
-        "KAKAO_PAY" => ("카카오페이", "KakaoPay"),
-        "NAVER_PAY" => ("네이버페이", "Naver Pay"),
-        "TOSS_PAY" => ("토스페이", "Toss Pay"),
-        _ => ("결제", "Other"),
+pub(crate) fn audience(audience: Audience, language: Language) -> &'static str {
+    let words = match audience {
+        Audience::Adult => ("성인", "Adult"),
+        Audience::Teen => ("청소년", "Teen"),
+        Audience::Senior => ("경로", "Senior"),
+        Audience::Wheelchair => ("휠체어 이용", "Wheelchair user"),
+        Audience::Companion => ("동반인", "Companion"),
     };
-    if language == Language::Korean { ko } else { en }
+    either(language, words)
+}
+
+/// Ways to pay, each with its word.
+pub(crate) fn methods(language: Language) -> Vec<(&'static str, &'static str)> {
+    Method::EVERY.iter().map(|it| (it.as_str(), method(*it, language))).collect()
+}
+
+fn method(method: Method, language: Language) -> &'static str {
+    let words = match method {
+        Method::Card => ("신용카드", "Card"),
+        Method::KakaoPay => ("카카오페이", "KakaoPay"),
+        Method::NaverPay => ("네이버페이", "Naver Pay"),
+        Method::TossPay => ("토스페이", "Toss Pay"),
+    };
+    either(language, words)
 }
 
 /// A status as its customer reads it.
-pub(crate) fn status(status: &str, korean: &str, language: Language) -> String {
-    if language == Language::Korean {
-        return korean.to_owned();
-    }
-    let words = match status {
-        "RESERVED" => "Reserved, to be paid",
-        "PAYMENT_PENDING" => "Checking the payment",
-        "PAYMENT_DEFERRED" => "Payment scheduled",
-        "PAYMENT_DECLINED" => "Payment declined",
-        "PAYMENT_APPROVED" => "Paid, choose your seats",
-        "SEAT_SELECTED" => "Seats taken",
-        "TICKETED" => "Ticketed",
-        "CANCELLING" => "Cancelling",
-        "CANCELLED" => "Cancelled",
-        "EXPIRED" => "Lapsed",
-        "COMPLETED" => "Seen",
-        other => other,
+pub(crate) fn status(status: ReservationStatus, language: Language) -> &'static str {
+    let english = match status {
+        ReservationStatus::Reserved => "Reserved, to be paid",
+        ReservationStatus::PaymentPending => "Checking the payment",
+        ReservationStatus::PaymentDeferred => "Payment scheduled",
+        ReservationStatus::PaymentApproved => "Paid, choose your seats",
+        ReservationStatus::SeatSelected => "Seats taken",
+        ReservationStatus::Ticketed => "Ticketed",
+        ReservationStatus::Cancelling => "Cancelling",
+        ReservationStatus::Cancelled => "Cancelled",
+        ReservationStatus::Expired => "Lapsed",
+        ReservationStatus::Completed => "Seen",
     };
-    words.to_owned()
+    either(language, (status.label(), english))
 }
 
 /// A timeline event in human words.
-pub(crate) fn event(kind: &str, language: Language) -> &'static str {
-    let (ko, en) = match kind {
-        "Reserved" => ("예매했습니다", "Reserved"),
-        "PaymentRequested" => ("결제를 요청했습니다", "Payment requested"),
-        "PaymentDeferred" => ("결제 차례를 기다립니다", "Payment waits for its turn"),
-        "PaymentApproved" => ("결제가 승인되었습니다", "Payment approved"),
-        "PaymentDeclined" => ("결제가 거절되었습니다", "Payment declined"),
-        "PaymentLapsed" => ("결제 승인이 만료되었습니다", "Payment lapsed"),
-        "PaymentCaptured" => ("결제가 완료되었습니다", "Payment completed"),
-        "SeatAssigned" | "PlanSeatsTaken" => ("좌석을 잡았습니다", "Seats taken"),
-        "SeatChanged" => ("좌석을 바꿨습니다", "Seats changed"),
-        "TicketIssued" => ("티켓이 발권되었습니다", "Ticket issued"),
-        "TicketUsed" => ("입장했습니다", "Came in"),
-        "CancellationRequested" => ("취소를 요청했습니다", "Cancellation requested"),
-        "PaymentCancellationRequested" => ("환불을 시작했습니다", "Refund begun"),
-        "SeatCancellationRequested" => ("좌석 반납을 시작했습니다", "Giving back the seats"),
-        "TicketCancellationRequested" => ("티켓 취소를 시작했습니다", "Revoking the tickets"),
-        "TicketCancelled" => ("티켓이 취소되었습니다", "Ticket revoked"),
-        "SeatCancelled" => ("좌석을 반납했습니다", "Seats given back"),
-        "PaymentCancelled" => ("환불되었습니다", "Money returned"),
-        "RefundDelayed" => ("환불이 늦어지고 있습니다", "The refund takes longer"),
-        "ReservationCancelled" => ("예매가 취소되었습니다", "Booking cancelled"),
-        "ReservationExpired" => ("시간이 지나 예매가 취소되었습니다", "The booking has lapsed"),
-        "ShowCompleted" => ("상영이 끝났습니다", "The show is over"),
-        _ => ("변경되었습니다", "Changed"),
+pub(crate) fn event(kind: EventType, language: Language) -> &'static str {
+    let words = match kind {
+        EventType::Reserved => ("예매했습니다", "Reserved"),
+        EventType::PaymentRequested => ("결제를 요청했습니다", "Payment requested"),
+        EventType::PaymentDeferred => ("결제 차례를 기다립니다", "Payment waits for its turn"),
+        EventType::PaymentApproved => ("결제가 승인되었습니다", "Payment approved"),
+        EventType::PaymentDeclined => ("결제가 거절되었습니다", "Payment declined"),
+        EventType::PaymentLapsed => ("결제 승인이 만료되었습니다", "Payment lapsed"),
+        EventType::PaymentCaptured => ("결제가 완료되었습니다", "Payment completed"),
+        EventType::SeatAssigned | EventType::PlanSeatsTaken => ("좌석을 잡았습니다", "Seats taken"),
+        EventType::SeatChanged => ("좌석을 바꿨습니다", "Seats changed"),
+        EventType::TicketIssued => ("티켓이 발권되었습니다", "Ticket issued"),
+        EventType::TicketUsed => ("입장했습니다", "Came in"),
+        EventType::CancellationRequested => ("취소를 요청했습니다", "Cancellation requested"),
+        EventType::PaymentCancellationRequested => ("환불을 시작했습니다", "Refund begun"),
+        EventType::SeatCancellationRequested => {
+            ("좌석 반납을 시작했습니다", "Giving back the seats")
+        }
+        EventType::TicketCancellationRequested => {
+            ("티켓 취소를 시작했습니다", "Revoking the tickets")
+        }
+        EventType::TicketCancelled => ("티켓이 취소되었습니다", "Ticket revoked"),
+        EventType::SeatCancelled => ("좌석을 반납했습니다", "Seats given back"),
+        EventType::PaymentCancelled => ("환불되었습니다", "Money returned"),
+        EventType::RefundDelayed => ("환불이 늦어지고 있습니다", "The refund takes longer"),
+        EventType::ReservationCancelled => ("예매가 취소되었습니다", "Booking cancelled"),
+        EventType::ReservationExpired => {
+            ("시간이 지나 예매가 취소되었습니다", "The booking has lapsed")
+        }
+        EventType::ShowCompleted => ("상영이 끝났습니다", "The show is over"),
     };
-    if language == Language::Korean { ko } else { en }
+    either(language, words)
 }
