@@ -99,6 +99,10 @@ impl Site {
         request: Builder,
         body: Body,
     ) -> Result<Response, Refused> {
+        let request = match &visitor.host {
+            Some(host) => request.header(header::HOST, host),
+            None => request,
+        };
         let request = request
             .header(header::ACCEPT_LANGUAGE, visitor.language.as_str())
             .extension(visitor.person.clone())

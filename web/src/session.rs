@@ -69,23 +69,27 @@ impl Sessions {
 pub(crate) struct Visitor {
     pub(crate) person: Person,
     pub(crate) language: Language,
+    /// The name that they call us by: the API answers to some only.
+    pub(crate) host: Option<HeaderValue>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self::new(Language::Korean)))
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
+            person: guest(),
+            language: Language::Korean,
+            host: None,
+        }))
     }
 }
 
-impl Visitor {
-    /// Somebody who has never been here.
-    fn new(language: Language) -> Self {
-        let id = format!("guest-{}", Uuid::new_v4().simple());
-        let id = CustomerId::parse(id).expect("letters and digits");
-        Self { person: Person { id, role: Role::Customer }, language }
-    }
+/// Somebody who has never been here.
+fn guest() -> Person {
+    let id = format!("guest-{}", Uuid::new_v4().simple());
+    let id = CustomerId::parse(id).expect("letters and digits");
+    Person { id, role: Role::Customer }
 }
 
 /// Finds out who visits, and gives a cookie to whoever has none.
@@ -102,12 +106,16 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
     let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().map(Language::wanted);
     let reads = asked.or(kept).or_else(accepted).unwrap_or_default();
     let known = cookie(headers, COOKIE).and_then(|cookie| site.sessions.person(cookie));
-    let is_new = known.is_none();
-    let visitor = match known {
-        Some(person) => Visitor { person, language: reads },
-        None => Visitor::new(reads),
+    let (person, signed) = match known {
+        Some(person) => (person, None),
+        None => {
+            let person = guest();
+            let signed = site.sessions.cookie(&person);
+            (person, signed)
+        }
     };
-    let signed = is_new.then(|| site.sessions.cookie(&visitor.person)).flatten();
+    let host = headers.get(header::HOST).cloned();
+    let visitor = Visitor { person, language: reads, host };
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
     let chosen = asked.map(|language| {
@@ -174,7 +182,7 @@ mod tests {
     #[test]
     fn a_cookie_that_we_did_not_sign_is_nobodys() {
         let sessions = Sessions::new(&[7; 32]).expect("a key");
-        let person = Visitor::new(Language::Korean).person;
+        let person = guest();
         let cookie = sessions.cookie(&person).unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
         let token = cookie.strip_prefix("marquee=").unwrap();

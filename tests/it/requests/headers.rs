@@ -39,6 +39,11 @@ async fn another_hosts_name_is_forbidden() {
             refused(customer.send(request).await, 403, "forbidden", host);
         }
     }
+    // The pages ask on behalf of whoever asks them.
+    for (host, status) in [("evil.example", 403), ("localhost", 200)] {
+        let page = customer.request("GET", "/").header("Host", host).send().await;
+        assert_eq!(page.expect("an answer").status(), status, "{host}");
+    }
     for host in [format!("localhost:{port}"), "127.0.0.1".to_owned(), format!("[::1]:{port}")] {
         customer.send(customer.request("GET", "/movies").header("Host", host)).await.expect(200);
     }
