@@ -2,29 +2,29 @@
 //! at once.
 
 use crate::App;
-use crate::body::At;
+use crate::body::{At, ReservationBody};
 use crate::caller::Staff;
 use crate::outcome::{Decided, id};
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 use domain::attention::{Concern, Worry};
 use domain::ids::ReservationId;
 use domain::time::Time;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/admin/attention", get(list))
-        .route("/admin/reservations/{id}/nudge", post(nudge))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(nudge))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Concern)]
 struct ConcernBody {
     worry: Worry,
     since: At,
@@ -40,7 +40,15 @@ impl From<Concern> for ConcernBody {
     }
 }
 
+/// What needs people, with what they can do about it.
+///
 /// The most urgent kind first, within it the oldest.
+#[utoipa::path(
+    get, path = "/admin/attention", operation_id = "listConcerns",
+    params(PageQuery),
+    responses((status = 200, body = Page<ConcernBody>), (status = 304)),
+    security(("bearer" = ["staff"]))
+)]
 async fn list(State(app): State<App>, Staff(_): Staff, page: Paging) -> Result<Response, Problem> {
     let mut place = page.cursor().map(place).transpose()?;
     let first = place.as_ref().map_or(0, |(kind, _)| *kind);
@@ -75,6 +83,12 @@ fn place(cursor: &str) -> Result<(usize, (Time, String)), Problem> {
     parsed.ok_or_else(|| Problem::malformed("cursor: not one of ours"))
 }
 
+/// Has a reservation attended to at once.
+#[utoipa::path(
+    post, path = "/admin/reservations/{id}/nudge", operation_id = "nudge",
+    responses((status = 200, body = ReservationBody)),
+    security(("bearer" = ["staff"]))
+)]
 async fn nudge(
     State(app): State<App>,
     Staff(person): Staff,

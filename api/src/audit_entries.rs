@@ -3,22 +3,24 @@
 use crate::App;
 use crate::body::At;
 use crate::caller::Staff;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use domain::audit_entry::{AuditEntry, Facts};
 use domain::ids::{AuditEntryId, CustomerId};
 use domain::words::{Role, StaffAction};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/audit", get(list))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct EntryBody {
     id: AuditEntryId,
     at: At,
@@ -26,7 +28,9 @@ struct EntryBody {
     role: Role,
     action: StaffAction,
     target: String,
+    #[schema(value_type = BTreeMap<String, String>)]
     before: Facts,
+    #[schema(value_type = BTreeMap<String, String>)]
     after: Facts,
 }
 
@@ -37,6 +41,13 @@ impl From<AuditEntry> for EntryBody {
     }
 }
 
+/// What staff did, newest first.
+#[utoipa::path(
+    get, path = "/admin/audit", operation_id = "listAuditEntries",
+    params(PageQuery),
+    responses((status = 200, body = Page<EntryBody>), (status = 304)),
+    security(("bearer" = ["staff"]))
+)]
 async fn list(State(app): State<App>, Staff(_): Staff, page: Paging) -> Result<Response, Problem> {
     let before = page.after()?;
     let found = app.store.audit_entries(before.as_ref(), page.fetch()).await?;

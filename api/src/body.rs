@@ -1,5 +1,6 @@
 //! The JSON that leaves: the reservation and what its parts have in common (specification 2.6).
 
+use crate::json::whole;
 use domain::cancellation::Cancellation;
 use domain::ids::{
     CancellationId, CustomerId, PaymentAttemptId, ReservationId, SeatId, ShowtimeId, TicketId,
@@ -12,14 +13,19 @@ use domain::words::{
     Audience, CancellationState, Grade, Method, PaymentStatus, ReservationStatus, Scope, SeatKind,
     SeatStatus, StatusReason, TicketStatus,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use store::seats::AssignedSeat;
 use store::{Store, StoreError};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 pub(crate) const TIME_ZONE: &str = "Asia/Seoul";
 
 /// An instant as RFC 3339 in UTC with milliseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(as = Instant, value_type = String, format = DateTime)]
 pub(crate) struct At(pub(crate) Time);
 
 impl Serialize for At {
@@ -29,23 +35,52 @@ impl Serialize for At {
     }
 }
 
-/// An amount with its currency.
-#[derive(Debug, Clone, Copy)]
+/// An amount, shown as [`Money`].
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(into = "Money")]
 pub(crate) struct M(pub(crate) Won);
 
-impl Serialize for M {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Money {
-            value: i64,
-            currency: &'static str,
-        }
-        Money { value: self.0.get(), currency: "KRW" }.serialize(serializer)
+/// An amount with its currency.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Money {
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    #[serde(deserialize_with = "whole")]
+    pub(crate) value: i64,
+    currency: Currency,
+}
+
+/// Won is the only one.
+#[derive(Serialize, Deserialize, ToSchema)]
+enum Currency {
+    #[serde(rename = "KRW")]
+    Won,
+}
+
+impl From<M> for Money {
+    fn from(M(amount): M) -> Self {
+        Self { value: amount.get(), currency: Currency::Won }
     }
 }
 
-#[derive(Serialize)]
+impl PartialSchema for M {
+    fn schema() -> RefOr<Schema> {
+        Money::schema()
+    }
+}
+
+impl ToSchema for M {
+    fn name() -> Cow<'static, str> {
+        Money::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Money::schemas(schemas);
+    }
+}
+
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Reservation)]
 pub(crate) struct ReservationBody {
     id: ReservationId,
     code: String,
@@ -72,41 +107,56 @@ pub(crate) struct ReservationBody {
     tickets: Vec<TicketPart>,
     cancellation: Option<CancellationBody>,
     links: Links,
-    /// Only in answers to the report's form.
     #[serde(flatten)]
-    pub(crate) report: Option<ReportPart>,
+    pub(crate) report: ReportPart,
 }
 
-#[derive(Serialize)]
+/// Only in answers to the report's form.
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ReportForm)]
 pub(crate) struct ReportPart {
-    pub(crate) customer_name: String,
-    pub(crate) movie_name: String,
-    pub(crate) reservation_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) movie_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reservation_status: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct AdmissionBody {
-    r#type: Audience,
-    count: u32,
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Admission)]
+pub(crate) struct AdmissionBody {
+    pub(crate) r#type: Audience,
+    #[serde(deserialize_with = "whole")]
+    pub(crate) count: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Plan)]
 struct PlanBody {
     method: Method,
-    seats: PlanSeatsBody,
+    /// Null: they were taken by others, and the customer chooses.
+    seats: Option<PlanSeatsBody>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum PlanSeatsBody {
-    Best(&'static str),
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "\"best\" or a list of seat ids")]
+#[schema(as = PlanSeats)]
+pub(crate) enum PlanSeatsBody {
+    Best(Best),
     Ids(Vec<SeatId>),
-    Dropped(()),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+pub(crate) enum Best {
+    Best,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PaymentSummary)]
 struct PaymentPart {
     id: Option<PaymentAttemptId>,
     /// The order id that the customer authorises at the gateway next, while one may pay.
@@ -117,8 +167,9 @@ struct PaymentPart {
     estimated_at: Option<At>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AssignedSeat)]
 struct SeatPart {
     seat_id: SeatId,
     number: String,
@@ -127,8 +178,9 @@ struct SeatPart {
     state: SeatStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Ticket)]
 pub(crate) struct TicketPart {
     id: TicketId,
     code: String,
@@ -138,8 +190,9 @@ pub(crate) struct TicketPart {
     status: TicketStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Cancellation)]
 pub(crate) struct CancellationBody {
     id: CancellationId,
     pub(crate) state: CancellationState,
@@ -151,14 +204,15 @@ pub(crate) struct CancellationBody {
     steps: Vec<StepBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CancellationStep)]
 struct StepBody {
     name: &'static str,
     state: &'static str,
     at: Option<At>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Links {
     #[serde(rename = "self")]
     itself: String,
@@ -231,7 +285,7 @@ impl ReservationBody {
                 .collect(),
             cancellation,
             links: Links { itself: format!("/reservations/{}", row.id) },
-            report: None,
+            report: ReportPart::default(),
         }
     }
 }
@@ -242,9 +296,9 @@ fn admissions(row: &Reservation) -> Vec<AdmissionBody> {
 
 fn plan(plan: &Plan) -> PlanBody {
     let seats = match &plan.seats {
-        PlanSeats::Best => PlanSeatsBody::Best("best"),
-        PlanSeats::Ids(ids) => PlanSeatsBody::Ids(ids.clone()),
-        PlanSeats::Dropped => PlanSeatsBody::Dropped(()),
+        PlanSeats::Best => Some(PlanSeatsBody::Best(Best::Best)),
+        PlanSeats::Ids(ids) => Some(PlanSeatsBody::Ids(ids.clone())),
+        PlanSeats::Dropped => None,
     };
     PlanBody { method: plan.method, seats }
 }

@@ -3,11 +3,9 @@
 
 use crate::App;
 use crate::problem::Problem;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use domain::cancellation::late::LateApproval;
 use domain::ids::PaymentAttemptId;
 use domain::payment::Answer;
@@ -16,6 +14,8 @@ use domain::words::Operation;
 use gateway::callback::{Signed, portone_order, toss_order, verify};
 use gateway::{Gateway, Outcome, Unknown};
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The payment company that this system works with.
 pub struct Company {
@@ -50,10 +50,17 @@ impl Tongue {
     }
 }
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/gateway/{company}/callbacks", post(hear))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(hear))
 }
 
+/// What the payment company tells: its payment is read again.
+///
+/// 401 `bad-signature` where the company signs.
+#[utoipa::path(
+    post, path = "/gateway/{company}/callbacks", operation_id = "hearPaymentCompany",
+    responses((status = 204))
+)]
 async fn hear(
     State(app): State<App>,
     Path(company): Path<String>,

@@ -2,36 +2,38 @@
 //! its own; and what it would give back.
 
 use crate::App;
-use crate::body::{At, CancellationBody, M};
+use crate::body::{At, CancellationBody, M, ReservationBody};
 use crate::caller::Anyone;
 use crate::etag;
-use crate::idempotency::key_of;
+use crate::idempotency::{KeyHeader, key_of};
 use crate::json::Json;
 use crate::outcome::{Decided, id, seen_reservation};
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
 use domain::cancellation::asking::{Change, Quote};
 use domain::ids::{ReservationId, TicketId};
 use domain::party::PARTY_SIZE_LIMIT;
 use domain::reservation::Reservation;
 use domain::words::ReservationStatus;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/reservations/{id}/cancellation", post(cancel).get(read))
-        .route("/reservations/{id}/cancellation-quote", get(quote))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(cancel, read)).routes(routes!(quote))
 }
 
 /// The customer's own words are read and ignored: the reason kept is who asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CancelRequest)]
 struct CancelBody {
+    /// All that are left, when it is absent.
+    #[schema(min_items = 1, max_items = 20)]
     ticket_ids: Option<Vec<String>>,
 }
 
@@ -47,6 +49,17 @@ fn chosen(ids: Option<Vec<String>>) -> Result<Option<Vec<TicketId>>, Problem> {
     ids.map(Some).ok_or_else(|| Problem::not_found("ticket in this reservation"))
 }
 
+/// Cancels all or some of the tickets; staff on behalf.
+///
+/// 409 `cancel-window-closed`, `cancellation-in-progress`, `ticket-used`, `wrong-state`. 202: not
+/// through within two seconds.
+#[utoipa::path(
+    post, path = "/reservations/{id}/cancellation", operation_id = "cancelReservation",
+    params(KeyHeader),
+    request_body = CancelBody,
+    responses((status = 200, body = ReservationBody), (status = 202, body = ReservationBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn cancel(
     State(app): State<App>,
     Anyone(person): Anyone,
@@ -74,6 +87,12 @@ fn undone(row: &Reservation) -> bool {
     row.status != ReservationStatus::Cancelling && row.open_cancellation.is_none()
 }
 
+/// The latest cancellation, step by step.
+#[utoipa::path(
+    get, path = "/reservations/{id}/cancellation", operation_id = "readCancellation",
+    responses((status = 200, body = CancellationBody), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Anyone(person): Anyone,
@@ -87,15 +106,18 @@ async fn read(
     Ok(etag::answer(&headers, &CancellationBody::of(&undo, &row, &tickets)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 struct QuoteQuery {
     /// Separated by commas.
+    #[param(pattern = "^[A-Za-z0-9_-]{1,128}(,[A-Za-z0-9_-]{1,128}){0,19}$")]
     ticket_ids: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CancellationQuote)]
 struct QuoteBody {
     percent: u8,
     refund: M,
@@ -104,7 +126,8 @@ struct QuoteBody {
 }
 
 /// From then on this much is given back; null: from then on it is refused.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuoteChange)]
 struct ChangeBody {
     at: At,
     percent: Option<u8>,
@@ -126,6 +149,13 @@ impl QuoteBody {
     }
 }
 
+/// What cancelling would give back now, and when that changes.
+#[utoipa::path(
+    get, path = "/reservations/{id}/cancellation-quote", operation_id = "quoteCancellation",
+    params(QuoteQuery),
+    responses((status = 200, body = QuoteBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn quote(
     State(app): State<App>,
     Anyone(person): Anyone,

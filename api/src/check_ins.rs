@@ -4,45 +4,48 @@
 use crate::App;
 use crate::body::At;
 use crate::caller::Gate;
-use crate::json::Json;
+use crate::json::{Json, Text};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use domain::check_in::CheckIn;
 use domain::ids::{ReservationId, ShowtimeId};
 use domain::reservation::Reservation;
 use serde::{Deserialize, Serialize};
 use store::Decision;
 use store::check_ins::Scan;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-const WORD_CHARS_MAX: usize = 128;
+/// What a gate or a scan is called.
+type Word = Text<128>;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/tickets/{code}/check-ins", post(with_ticket))
-        .route("/check-ins", post(with_reservation_code))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(with_ticket)).routes(routes!(with_reservation_code))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TicketScan)]
 struct ScanBody {
-    nonce: String,
-    gate: String,
+    nonce: Word,
+    gate: Word,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CodeScan)]
 struct CodeBody {
     reservation_code: String,
-    nonce: String,
-    gate: String,
+    nonce: Word,
+    gate: Word,
 }
 
 /// Who may come in, and where they sit.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CheckIn)]
 struct CheckInBody {
     reservation_id: ReservationId,
     reservation_code: String,
@@ -57,13 +60,22 @@ struct CheckInBody {
     used_at: At,
 }
 
+/// Somebody comes in with a ticket.
+///
+/// 200: the same nonce again. 409 `already-used`, 410 `ticket-cancelled`, 425 `too-early`.
+#[utoipa::path(
+    post, path = "/tickets/{code}/check-ins", operation_id = "checkInTicket",
+    request_body = ScanBody,
+    responses((status = 201, body = CheckInBody), (status = 200, body = CheckInBody)),
+    security(("bearer" = ["gate"]))
+)]
 async fn with_ticket(
     State(app): State<App>,
     _: Gate,
     Path(code): Path<String>,
     Json { value, .. }: Json<ScanBody>,
 ) -> Result<Response, Problem> {
-    let scan = scan(value.gate, value.nonce)?;
+    let scan = Scan { gate: value.gate.into(), nonce: value.nonce.into() };
     let (status, row) = decided(&app, app.store.check_in(&code, &scan).await?, "ticket")?;
     let ticket = app.store.ticket_by_code(&code).await?;
     let ticket = ticket.ok_or_else(|| Problem::not_found("ticket"))?;
@@ -71,28 +83,25 @@ async fn with_ticket(
     answer(status, row, (Some(ticket.code), seats), ticket.check_in)
 }
 
+/// A party comes in by its reservation code, where there are no tickets.
+#[utoipa::path(
+    post, path = "/check-ins", operation_id = "checkInReservation",
+    request_body = CodeBody,
+    responses((status = 201, body = CheckInBody), (status = 200, body = CheckInBody)),
+    security(("bearer" = ["gate"]))
+)]
 async fn with_reservation_code(
     State(app): State<App>,
     _: Gate,
     Json { value, .. }: Json<CodeBody>,
 ) -> Result<Response, Problem> {
-    let scan = scan(value.gate, value.nonce)?;
+    let scan = Scan { gate: value.gate.into(), nonce: value.nonce.into() };
     // Typed by hand; codes are in capital letters.
     let code = value.reservation_code.trim().to_ascii_uppercase();
     let decision = app.store.check_in_by_code(&code, &scan).await?;
     let (status, row) = decided(&app, decision, "reservation")?;
     let (seats, check_in) = (row.seat_numbers.clone(), row.check_in.clone());
     answer(status, row, (None, seats), check_in)
-}
-
-fn scan(gate: String, nonce: String) -> Result<Scan, Problem> {
-    for (pointer, word) in [("/gate", &gate), ("/nonce", &nonce)] {
-        let fits = (1..=WORD_CHARS_MAX).contains(&word.chars().count());
-        if !fits || word.chars().any(char::is_control) {
-            return Err(Problem::mistake(pointer, "1 to 128 visible characters"));
-        }
-    }
-    Ok(Scan { gate, nonce })
 }
 
 /// 201 the first time, 200 when the gate asks again.

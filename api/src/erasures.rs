@@ -4,18 +4,21 @@ use crate::App;
 use crate::caller::Staff;
 use crate::outcome::id;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use domain::ids::CustomerId;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/customers/{id}/erasure", post(erase))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(erase))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Erased)]
 struct ErasedBody {
     customer_id: CustomerId,
     contacts: u64,
@@ -24,7 +27,14 @@ struct ErasedBody {
     accounts_needed: i64,
 }
 
+/// Erases what identifies a customer.
+///
 /// Asked again it erases what has come since.
+#[utoipa::path(
+    post, path = "/admin/customers/{id}/erasure", operation_id = "eraseCustomer",
+    responses((status = 200, body = ErasedBody)),
+    security(("bearer" = ["staff"]))
+)]
 async fn erase(
     State(app): State<App>,
     Staff(staff): Staff,

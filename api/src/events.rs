@@ -5,12 +5,11 @@ use crate::App;
 use crate::caller::Partner;
 use crate::problem::Problem;
 use crate::query::Query;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::feed::Entry;
 use events::cloud_event::CloudEvent;
 use futures::StreamExt;
@@ -24,6 +23,9 @@ use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 const LIMIT_DEFAULT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
@@ -38,8 +40,8 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 /// Events that are read at once for a stream.
 const STREAM_BATCH: i64 = 100;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/events", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(read))
 }
 
 /// Places for those who wait for events.
@@ -61,7 +63,8 @@ impl Waiting {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct EventsQuery {
     after: Option<i64>,
     limit: Option<i64>,
@@ -69,21 +72,43 @@ struct EventsQuery {
     wait: Option<u64>,
 }
 
+/// One event of a stream, as it is described.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: axum writes it")]
+pub(crate) struct SentEvent {
+    /// For `Last-Event-ID`.
+    id: String,
+    event: String,
+    /// JSON.
+    data: String,
+}
+
 /// What came after the place asked for.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = FeedPage)]
 struct PageBody {
     items: Vec<ItemBody>,
     /// Where to go on: the `after` of the next call, also when there was nothing.
     next_after: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FeedItem)]
 struct ItemBody {
     position: i64,
+    /// A CloudEvent; docs/EVENTS.md has its schema.
+    #[schema(value_type = Object)]
     event: CloudEvent,
 }
 
+/// The feed: a page of it, or, with `Accept: text/event-stream`, as it goes on.
+#[utoipa::path(
+    get, path = "/events", operation_id = "readEvents",
+    params(EventsQuery),
+    responses((status = 200, content((PageBody = "application/json"), (SentEvent = "text/event-stream")))),
+    security(("bearer" = ["partner"]))
+)]
 async fn read(
     State(app): State<App>,
     Partner(_): Partner,

@@ -1,40 +1,54 @@
 //! Calls to the gateway whose answer never came: staff finds out, and says what became of them.
 
 use crate::App;
+use crate::body::ReservationBody;
 use crate::caller::Staff;
 use crate::json::Json;
 use crate::outcome::{Decided, id};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use domain::ids::CallKey;
 use domain::payment::{Answer, SETTLED_BY_STAFF};
 use domain::refund_account::Reference;
 use domain::words::{CallState, Role};
 use serde::Deserialize;
 use store::settling::Settlement;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/gateway-calls/{key}/settlement", post(settle))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(settle))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SettlementRequest)]
 struct SettlementBody {
     outcome: OutcomeBody,
     /// Where it can be looked up, without personal data.
+    #[schema(pattern = "^[A-Za-z0-9._/-]{1,64}$")]
     reference: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = SettlementOutcome)]
 enum OutcomeBody {
     Done,
     Refused,
 }
 
+/// Says what became of a call that was never answered.
+///
+/// 204: it belongs to no reservation of ours.
+#[utoipa::path(
+    post, path = "/admin/gateway-calls/{key}/settlement", operation_id = "settleGatewayCall",
+    request_body = SettlementBody,
+    responses((status = 200, body = ReservationBody), (status = 204)),
+    security(("bearer" = ["staff"]))
+)]
 async fn settle(
     State(app): State<App>,
     Staff(staff): Staff,

@@ -3,17 +3,20 @@
 
 use crate::App;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/livez", get(alive)).route("/readyz", get(ready))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
 struct ReadyBody {
     status: &'static str,
     store: &'static str,
@@ -22,7 +25,8 @@ struct ReadyBody {
 }
 
 /// How it stands with the payment company.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PaymentReadiness)]
 struct PaymentsBody {
     /// `closed`: it is called; `open`: it is left alone; `half-open`: it is tried out. Null where
     /// another process calls it.
@@ -31,10 +35,20 @@ struct PaymentsBody {
     waiting: u64,
 }
 
+/// The process runs.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "live",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
 async fn alive() -> &'static str {
     "ok"
 }
 
+/// The store answers; 503 when it does not, or the process is about to stop.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "ready",
+    responses((status = 200, body = ReadyBody))
+)]
 async fn ready(State(app): State<App>) -> Result<Json<ReadyBody>, Problem> {
     let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
     if *app.stopping.borrow() {

@@ -5,11 +5,22 @@ use crate::problem::Problem;
 use axum::http::{HeaderMap, StatusCode};
 use domain::ids::CustomerId;
 use store::idempotency::RequestKey;
+use utoipa::IntoParams;
 
 /// Marks answers to repeats.
 pub(crate) const REPLAYED: (&str, &str) = ("idempotency-replayed", "true");
 
 const KEY_CHARS_MAX: usize = 255;
+
+/// How the header is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described: the header is read beside the caller and the route")]
+pub(crate) struct KeyHeader {
+    /// Makes a repeat the same request: 1 to 255 visible characters, kept for 24 hours.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$")]
+    key: Option<String>,
+}
 
 /// The key of this request, if it has one; 400 when it is unfit, or missing where it is required.
 pub(crate) fn key_of(

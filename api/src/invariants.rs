@@ -2,25 +2,29 @@
 
 use crate::App;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::audit::{Invariant, Violation};
 use domain::ids::ReservationId;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/invariants", get(invariants))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(invariants))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvariantReport)]
 struct ReportBody {
     violations: Vec<ViolationBody>,
     checked: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Violation)]
 struct ViolationBody {
     invariant: Invariant,
     reservation_id: Option<ReservationId>,
@@ -34,6 +38,11 @@ impl From<Violation> for ViolationBody {
     }
 }
 
+/// In the test profile only: the auditor's report.
+#[utoipa::path(
+    get, path = "/admin/invariants", operation_id = "checkInvariants",
+    responses((status = 200, body = ReportBody))
+)]
 async fn invariants(State(app): State<App>) -> Result<Json<ReportBody>, Problem> {
     if app.faults.is_none() {
         return Err(Problem::not_found("resource"));

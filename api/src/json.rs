@@ -4,9 +4,18 @@ use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Every whole number below it has a floating-point form of its own.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// A parsed JSON body and the digest of its bytes.
 pub(crate) struct Json<T> {
@@ -38,6 +47,61 @@ where
             .map_err(|error| Problem::mistake(&pointer(error.path()), error.inner().to_string()))?;
         reader.end().map_err(|error| Problem::malformed(error.to_string()))?;
         Ok(Self { value, digest: digest(&bytes) })
+    }
+}
+
+/// A whole number, however it is written: for JSON 2.0 is 2.
+pub(crate) fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = Number::deserialize(deserializer)?;
+    let whole = number.as_i64().or_else(|| {
+        let written = number.as_f64().filter(|number| number.fract() == 0.0)?;
+        (written.abs() < EXACT_BELOW).then_some(written as i64)
+    });
+    let whole = whole.and_then(|whole| T::try_from(whole).ok());
+    whole.ok_or_else(|| {
+        D::Error::custom(format!("invalid value: {number}, expected a whole number"))
+    })
+}
+
+/// A text of people: 1 to `MAX` characters, not only blanks, without control characters.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> TryFrom<String> for Text<MAX> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let trimmed = text.trim();
+        let fits = text.chars().count() <= MAX && !trimmed.is_empty();
+        if !fits || text.chars().any(char::is_control) {
+            return Err(format!("1 to {MAX} printable characters"));
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+}
+
+impl<const MAX: usize> From<Text<MAX>> for String {
+    fn from(text: Text<MAX>) -> Self {
+        text.0
+    }
+}
+
+impl<const MAX: usize> PartialSchema for Text<MAX> {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX));
+        let printable = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+        text.pattern(Some(printable)).into()
+    }
+}
+
+impl<const MAX: usize> ToSchema for Text<MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("Text{MAX}").into()
     }
 }
 

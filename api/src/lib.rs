@@ -36,6 +36,7 @@ mod bytes;
 mod etag;
 mod idempotency;
 mod json;
+mod openapi;
 mod outcome;
 mod paging;
 mod problem;
@@ -52,6 +53,7 @@ use store::Store;
 use store::audit::Ledger;
 use temporalio_client::Client;
 use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -85,10 +87,28 @@ pub struct TemporalLink {
     pub up: watch::Receiver<bool>,
 }
 
-/// All routes.
+/// All routes, and their description.
 pub fn router(app: App) -> Router {
     let trust = app.trust.clone();
-    Router::new()
+    let (routes, document) = openapi::described(routes());
+    routes
+        .merge(openapi::pages(document))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(trust, caller::loopback_names_only))
+        .layer(middleware::from_fn(bytes::whole_body))
+        .layer(middleware::from_fn(problem::render))
+        .with_state(app)
+}
+
+/// The description of this API (OpenAPI 3.1), as the repository keeps it.
+pub fn description() -> String {
+    let (_, document) = openapi::described(routes());
+    document.to_pretty_json().expect("plain data has a JSON form")
+}
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .merge(movies::routes())
         .merge(theaters::routes())
         .merge(showtimes::routes())
@@ -115,10 +135,4 @@ pub fn router(app: App) -> Router {
         .merge(health::routes())
         .merge(faults::routes())
         .merge(invariants::routes())
-        .fallback(problem::no_such_route)
-        .method_not_allowed_fallback(problem::no_such_method)
-        .layer(middleware::from_fn_with_state(trust, caller::loopback_names_only))
-        .layer(middleware::from_fn(bytes::whole_body))
-        .layer(middleware::from_fn(problem::render))
-        .with_state(app)
 }

@@ -3,25 +3,27 @@
 use crate::App;
 use crate::etag;
 use crate::outcome::id;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 use domain::catalogue::Movie;
 use domain::ids::MovieId;
 use domain::words::{AgeRating, MovieStatus};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/movies", get(list)).route("/movies/{id}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Movie)]
 struct MovieBody {
     id: MovieId,
     title: String,
@@ -38,12 +40,20 @@ impl From<Movie> for MovieBody {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
     title: Option<String>,
+    #[param(inline)]
     status: Option<MovieStatus>,
 }
 
+/// Films, by title or status.
+#[utoipa::path(
+    get, path = "/movies", operation_id = "listMovies",
+    params(PageQuery, ListQuery),
+    responses((status = 200, body = Page<MovieBody>), (status = 304))
+)]
 async fn list(
     State(app): State<App>,
     page: Paging,
@@ -55,6 +65,11 @@ async fn list(
     Ok(page.answer(found, |movie| movie.id.to_string(), MovieBody::from))
 }
 
+/// One film.
+#[utoipa::path(
+    get, path = "/movies/{id}", operation_id = "readMovie",
+    responses((status = 200, body = MovieBody), (status = 304))
+)]
 async fn read(
     State(app): State<App>,
     headers: HeaderMap,

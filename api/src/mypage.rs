@@ -5,24 +5,26 @@ use crate::body::{At, M};
 use crate::caller::Caller;
 use crate::etag;
 use crate::outcome::id;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 use domain::ids::{PaymentAttemptId, ReservationId};
 use domain::mypage::MyPage;
 use domain::words::{PaymentStatus, ReservationStatus, SeatStatus, TicketStatus};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/mypage", get(list)).route("/mypage/{id}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MyPage)]
 struct MyPageBody {
     reservation_id: ReservationId,
     code: String,
@@ -73,6 +75,13 @@ impl MyPageBody {
     }
 }
 
+/// How all of the caller's reservations stand, newest first.
+#[utoipa::path(
+    get, path = "/mypage", operation_id = "listMyPage",
+    params(PageQuery),
+    responses((status = 200, body = Page<MyPageBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -83,6 +92,12 @@ async fn list(
     Ok(page.answer(found, |(entry, _)| entry.reservation_id.to_string(), MyPageBody::of))
 }
 
+/// How one of them stands.
+#[utoipa::path(
+    get, path = "/mypage/{id}", operation_id = "readMyPage",
+    responses((status = 200, body = MyPageBody), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Caller(caller): Caller,

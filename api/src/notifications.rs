@@ -3,24 +3,27 @@
 use crate::App;
 use crate::body::At;
 use crate::caller::Caller;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use domain::ids::{NoticeId, ReservationId};
 use domain::words::{Channel, NoticeKind, NoticeState};
 use serde::Serialize;
 use store::notices::{Copied, Notice};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/notifications", get(list)).route("/notifications/{id}/copies", post(copy))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(copy))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Notification)]
 struct NoticeBody {
     id: NoticeId,
     reservation_id: ReservationId,
@@ -53,6 +56,13 @@ impl From<Notice> for NoticeBody {
     }
 }
 
+/// What was sent to the caller.
+#[utoipa::path(
+    get, path = "/notifications", operation_id = "listNotifications",
+    params(PageQuery),
+    responses((status = 200, body = Page<NoticeBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -63,6 +73,12 @@ async fn list(
     Ok(page.answer(found, |notice| notice.id.to_string(), NoticeBody::from))
 }
 
+/// Sends it once more; 409 `limit-exceeded`.
+#[utoipa::path(
+    post, path = "/notifications/{id}/copies", operation_id = "sendAgain",
+    responses((status = 202, body = NoticeBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn copy(
     State(app): State<App>,
     Caller(caller): Caller,

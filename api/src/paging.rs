@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
@@ -19,9 +20,14 @@ pub(crate) struct Paging {
     uri: Uri,
 }
 
-#[derive(Deserialize)]
-struct PageQuery {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// How many at most; 20 unless told.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+    /// Where to go on: `nextCursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9._-]{1,200}$")]
     cursor: Option<String>,
 }
 
@@ -39,11 +45,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Page<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 impl Paging {

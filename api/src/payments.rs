@@ -1,20 +1,18 @@
 //! Payments: asked for under a reservation, listed and read anywhere.
 
 use crate::App;
-use crate::body::{At, M};
+use crate::body::{At, M, Money, ReservationBody};
 use crate::caller::{Anyone, Caller};
 use crate::etag;
-use crate::idempotency::key_of;
+use crate::idempotency::{KeyHeader, key_of};
 use crate::json::Json;
 use crate::outcome::{Decided, id, seen_reservation};
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
 use domain::ids::{CancellationId, CustomerId, PaymentAttemptId, ReservationId};
 use domain::payment::{Authorization, Payment, Refund};
 use domain::reservation::{Pay, Reservation};
@@ -23,34 +21,31 @@ use domain::words::{Actor, AttemptStatus, Method, PaymentStatus, ReservationStat
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::payments::PayCommand;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/reservations/{id}/payments", post(pay).get(list_of_reservation))
-        .route("/payments", get(list))
-        .route("/payments/{id}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(pay, list_of_reservation))
+        .routes(routes!(list))
+        .routes(routes!(read))
 }
 
 const AUTHORIZATION_CHARS_MAX: usize = 300;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PayRequest)]
 struct PayBody {
     method: Method,
-    amount: AmountBody,
+    amount: Money,
+    /// What the provider's own form gave the browser.
+    #[schema(pattern = "^[!-~]{1,300}$")]
     authorization: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct AmountBody {
-    value: i64,
-    currency: String,
 }
 
 impl PayBody {
     fn parse(self, reservation_id: ReservationId) -> Result<PayCommand, Problem> {
-        if self.amount.currency != "KRW" {
-            return Err(Problem::mistake("/amount/currency", "KRW is the only currency"));
-        }
         let amount = Won::parse(self.amount.value)
             .map_err(|error| Problem::mistake("/amount/value", error.to_string()))?;
         let long = |text: &String| text.is_empty() || text.len() > AUTHORIZATION_CHARS_MAX;
@@ -63,6 +58,17 @@ impl PayBody {
     }
 }
 
+/// Pays for a reservation.
+///
+/// 202: not known within two seconds, or waiting for its turn. 402 `payment-declined`; 409
+/// `wrong-state`, `payment-in-progress`, `deadline-passed`; 422 `amount-mismatch`.
+#[utoipa::path(
+    post, path = "/reservations/{id}/payments", operation_id = "pay",
+    params(KeyHeader),
+    request_body = PayBody,
+    responses((status = 201, body = ReservationBody), (status = 202, body = ReservationBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn pay(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -113,8 +119,9 @@ fn payment_known(row: &Reservation) -> bool {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Payment)]
 struct PaymentBody {
     id: PaymentAttemptId,
     reservation_id: ReservationId,
@@ -129,8 +136,9 @@ struct PaymentBody {
     refunds: Vec<RefundBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Refund)]
 struct RefundBody {
     cancellation_id: CancellationId,
     amount: M,
@@ -163,12 +171,20 @@ impl From<Payment> for PaymentBody {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 struct ListQuery {
     reservation_id: Option<String>,
 }
 
+/// The caller's payments, or those of one reservation.
+#[utoipa::path(
+    get, path = "/payments", operation_id = "listPayments",
+    params(PageQuery, ListQuery),
+    responses((status = 200, body = Page<PaymentBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Anyone(person): Anyone,
@@ -184,6 +200,13 @@ async fn list(
     }
 }
 
+/// The payments of a reservation.
+#[utoipa::path(
+    get, path = "/reservations/{id}/payments", operation_id = "listPaymentsOfReservation",
+    params(PageQuery),
+    responses((status = 200, body = Page<PaymentBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list_of_reservation(
     State(app): State<App>,
     Anyone(person): Anyone,
@@ -205,6 +228,12 @@ async fn page_of(
     Ok(page.answer(found, |payment| payment.attempt.id.to_string(), PaymentBody::from))
 }
 
+/// One payment, with what was given back.
+#[utoipa::path(
+    get, path = "/payments/{id}", operation_id = "readPayment",
+    responses((status = 200, body = PaymentBody), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Anyone(person): Anyone,

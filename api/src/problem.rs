@@ -18,6 +18,7 @@ use opentelemetry::context::FutureExt;
 use serde::Serialize;
 use store::StoreError;
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 /// What is wrong with a request, or with us.
 #[derive(Debug, Clone)]
@@ -31,15 +32,16 @@ pub(crate) struct Problem {
 }
 
 /// One mistake in a body: where (JSON pointer) and what.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Mistake {
     pub(crate) pointer: String,
     pub(crate) message: String,
 }
 
 /// What particular problems say beside the common members.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProblemMembers)]
 struct Members {
     errors: Vec<Mistake>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,9 +70,10 @@ struct Members {
     attempts_left: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
     r#type: String,
     title: &'static str,
     status: u16,

@@ -5,9 +5,8 @@ use crate::body::At;
 use crate::caller::Anyone;
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::cancellation::OwesUndo;
 use domain::ids::ReservationId;
 use domain::reservation::{Owes, PaymentStep, Reservation};
@@ -16,17 +15,21 @@ use serde::Serialize;
 use std::time::Duration;
 use temporalio_client::WorkflowQueryOptions;
 use tokio::time::timeout;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use workflows::booking::{self, Booking};
 use workflows::cancellation::{self, Cancellation};
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/reservations/{id}/progress", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(read))
 }
 
 const WORKFLOW_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Progress)]
 struct ProgressBody {
     reservation_id: ReservationId,
     /// `workflow` or `store`: who says what is owed.
@@ -40,6 +43,12 @@ struct ProgressBody {
     server_time: At,
 }
 
+/// What is done next, asked from the workflow itself.
+#[utoipa::path(
+    get, path = "/reservations/{id}/progress", operation_id = "readProgress",
+    responses((status = 200, body = ProgressBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Anyone(person): Anyone,

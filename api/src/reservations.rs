@@ -1,42 +1,40 @@
 //! Reservations: made in the full form or in the report's, listed, read.
 
 use crate::App;
-use crate::body::{ReportPart, ReservationBody};
+use crate::body::{AdmissionBody, PlanSeatsBody, ReportPart, ReservationBody};
 use crate::caller::{Anyone, Caller};
 use crate::etag;
-use crate::idempotency::key_of;
-use crate::json::Json;
+use crate::idempotency::{KeyHeader, key_of};
+use crate::json::{Json, Text};
 use crate::outcome::{Decided, seen_reservation};
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::trace;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
-use domain::ids::{CustomerId, SeatId, ShowtimeId};
-use domain::party::{Party, PartyError};
+use domain::ids::{CustomerId, ShowtimeId};
+use domain::party::Party;
 use domain::refusal::Refusal;
 use domain::reservation::{Plan, PlanSeats};
-use domain::words::{Audience, Grade, Language, Method, ReservationStatus};
+use domain::words::{Grade, Language, Method, ReservationStatus};
 use serde::Deserialize;
 use std::time::Duration;
 use store::Decision;
 use store::catalogue::ListedShowtime;
 use store::idempotency::RequestKey;
 use store::reserve::{Contact, NewReservation, Offer};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/reservations", post(reserve).get(list))
-        .route("/reservations/{id}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(reserve, list)).routes(routes!(read))
 }
 
-/// The longest name and phone number, in characters.
-const NAME_CHARS_MAX: usize = 100;
-const PHONE_CHARS_MAX: usize = 20;
+/// What people and movies are called.
+type Name = Text<100>;
 /// The report's form takes a showtime that starts at least this much later: time to pay for it,
 /// after the present wait for the gateway.
 const REPORT_LEAD: Duration = Duration::from_secs(2 * 60);
@@ -52,34 +50,58 @@ struct ReserveBody {
     admissions: Option<Vec<AdmissionBody>>,
     contact: Option<ContactBody>,
     plan: Option<PlanBody>,
-    customer_name: Option<String>,
-    movie_name: Option<String>,
+    customer_name: Option<Name>,
+    movie_name: Option<Name>,
 }
 
-#[derive(Deserialize)]
-struct AdmissionBody {
-    r#type: Audience,
-    count: u32,
+/// How [`ReserveBody`] is described.
+#[derive(ToSchema)]
+#[schema(as = ReserveRequest)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described: it is read in one piece, to say where a mistake is")]
+enum ReserveForms {
+    Full(FullForm),
+    Report(ReportForm),
 }
 
-#[derive(Deserialize)]
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only described")]
+struct FullForm {
+    showtime_id: ShowtimeId,
+    grade: Grade,
+    admissions: Vec<AdmissionBody>,
+    contact: Option<ContactBody>,
+    plan: Option<PlanBody>,
+}
+
+/// One adult, on the best place of the movie's next show that has room; paid by a plan.
+#[derive(ToSchema)]
+#[schema(as = ReserveReportRequest)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only described")]
+struct ReportForm {
+    customer_name: Option<Name>,
+    movie_name: Name,
+    /// Read and ignored.
+    reservation_status: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Contact)]
 struct ContactBody {
-    name: Option<String>,
-    phone: Option<String>,
+    name: Option<Name>,
+    /// Digits, spaces, + and -.
+    #[schema(pattern = "^[0-9+ -]{0,19}[0-9+-]$")]
+    phone: Option<Text<20>>,
     language: Option<Language>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PlanRequest)]
 struct PlanBody {
     method: Method,
     seats: PlanSeatsBody,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum PlanSeatsBody {
-    Word(String),
-    Ids(Vec<SeatId>),
 }
 
 /// A body that was understood.
@@ -118,11 +140,9 @@ impl TryFrom<ReserveBody> for Wish {
             }
             (None, None) => Err(Problem::mistake("/showtimeId", "give showtimeId or movieName")),
             (None, Some(movie_name)) => {
-                let name = body.customer_name;
-                let name = name.map(|name| short("/customerName", name, NAME_CHARS_MAX));
-                let name = name.transpose()?.or(contact.name);
+                let name = body.customer_name.map(String::from).or(contact.name);
                 Ok(Self::Report {
-                    movie_name: short("/movieName", movie_name, NAME_CHARS_MAX)?,
+                    movie_name: movie_name.into(),
                     contact: Contact { name, ..contact },
                 })
             }
@@ -131,7 +151,7 @@ impl TryFrom<ReserveBody> for Wish {
                     .map_err(|_| Problem::not_found("showtime"))?,
                 grade: body.grade.ok_or_else(|| Problem::mistake("/grade", "is missing"))?,
                 party: party(body.admissions)?,
-                plan: body.plan.map(plan).transpose()?,
+                plan: body.plan.map(plan),
                 contact,
             }),
         }
@@ -141,47 +161,39 @@ impl TryFrom<ReserveBody> for Wish {
 fn party(admissions: Option<Vec<AdmissionBody>>) -> Result<Party, Problem> {
     let admissions = admissions.ok_or_else(|| Problem::mistake("/admissions", "is missing"))?;
     let counts = admissions.into_iter().map(|admission| (admission.r#type, admission.count));
-    Party::parse(counts).map_err(|error| match error {
-        PartyError::Empty => Problem::mistake("/admissions", "at least one person"),
-        PartyError::TooLarge => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "party-size",
-            format!("at most {} people", domain::party::PARTY_SIZE_LIMIT),
-        ),
+    Party::parse(counts).map_err(|error| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "party-size", error.to_string())
     })
 }
 
-fn plan(body: PlanBody) -> Result<Plan, Problem> {
+fn plan(body: PlanBody) -> Plan {
     let seats = match body.seats {
-        PlanSeatsBody::Word(word) if word == "best" => PlanSeats::Best,
-        PlanSeatsBody::Word(_) => {
-            return Err(Problem::mistake("/plan/seats", "\"best\" or a list of seat ids"));
-        }
+        PlanSeatsBody::Best(_) => PlanSeats::Best,
         PlanSeatsBody::Ids(ids) => PlanSeats::Ids(ids),
     };
-    Ok(Plan { method: body.method, seats })
+    Plan { method: body.method, seats }
 }
 
 fn contact(body: ContactBody) -> Result<Contact, Problem> {
-    let name = body.name.map(|name| short("/contact/name", name, NAME_CHARS_MAX)).transpose()?;
-    let phone =
-        body.phone.map(|phone| short("/contact/phone", phone, PHONE_CHARS_MAX)).transpose()?;
+    let phone = body.phone.map(String::from);
     let dialled = |phone: &String| phone.chars().all(|c| c.is_ascii_digit() || "+- ".contains(c));
     if phone.as_ref().is_some_and(|phone| !dialled(phone)) {
         return Err(Problem::mistake("/contact/phone", "digits, spaces, + and -"));
     }
+    let name = body.name.map(String::from);
     Ok(Contact { name, phone, language: body.language.unwrap_or_default() })
 }
 
-/// A text of people: not empty, not long, without control characters.
-fn short(pointer: &str, text: String, chars_max: usize) -> Result<String, Problem> {
-    let text = text.trim().to_owned();
-    if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
-        return Err(Problem::mistake(pointer, format!("1 to {chars_max} printable characters")));
-    }
-    Ok(text)
-}
-
+/// Reserves, in the full form or in the report's.
+///
+/// 409 `sold-out`, `sales-closed`; 422 `age-restricted`, `party-size`, `not-offered`.
+#[utoipa::path(
+    post, path = "/reservations", operation_id = "reserve",
+    params(KeyHeader),
+    request_body = ReserveForms,
+    responses((status = 201, body = ReservationBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn reserve(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -210,11 +222,11 @@ async fn reserve(
             let customer_name = contact.name.clone().unwrap_or_default();
             let decided = reserve_next(&app, caller, &movie_name, contact, key.as_ref()).await?;
             let mut body = ReservationBody::of(&app.store, &decided.row).await?;
-            body.report = Some(ReportPart {
-                customer_name,
-                movie_name,
-                reservation_status: body.status.label(),
-            });
+            body.report = ReportPart {
+                customer_name: Some(customer_name),
+                movie_name: Some(movie_name),
+                reservation_status: Some(body.status.label()),
+            };
             Ok(decided.answer_with(StatusCode::CREATED, body))
         }
     }
@@ -267,11 +279,20 @@ fn cheapest_with_room(offer: &Offer) -> Option<Grade> {
         .map(|(_, grade)| grade)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
+    #[param(inline)]
     status: Option<ReservationStatus>,
 }
 
+/// The caller's reservations, newest first.
+#[utoipa::path(
+    get, path = "/reservations", operation_id = "listReservations",
+    params(PageQuery, ListQuery),
+    responses((status = 200, body = Page<ReservationBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -288,6 +309,12 @@ async fn list(
     Ok(page.answer(bodies, |(id, _)| id.clone(), |(_, body)| body))
 }
 
+/// One reservation as it is now; its ETag is its version.
+#[utoipa::path(
+    get, path = "/reservations/{id}", operation_id = "readReservation",
+    responses((status = 200, body = ReservationBody), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Anyone(person): Anyone,

@@ -2,18 +2,18 @@
 //! exact set, so it is a PUT and the same set again is answered the same.
 
 use crate::App;
+use crate::body::ReservationBody;
 use crate::caller::Caller;
 use crate::etag;
-use crate::idempotency::key_of;
+use crate::idempotency::{KeyHeader, key_of};
 use crate::json::Json;
 use crate::outcome::{Decided, id};
+use crate::paging::Page;
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, put};
 use domain::ids::{CustomerId, SeatId, ShowtimeId};
 use domain::party::{PARTY_SIZE_LIMIT, Party};
 use domain::refusal::Refusal;
@@ -22,36 +22,43 @@ use domain::seats::{SeatState, best};
 use domain::words::{Audience, Grade, ReservationStatus, SeatKind};
 use serde::{Deserialize, Serialize};
 use store::seat_map::{MapSeat, views};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/showtimes/{id}/seatmap", get(seat_map))
-        .route("/showtimes/{id}/best-seats", get(best_seats))
-        .route("/reservations/{id}/seats", put(select))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(seat_map))
+        .routes(routes!(best_seats))
+        .routes(routes!(select))
 }
 
 const SUGGESTIONS_MAX: usize = 3;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SeatMap)]
 struct SeatMapBody {
     showtime_id: ShowtimeId,
     blocks: Vec<BlockBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeatBlock)]
 struct BlockBody {
     id: String,
     rows: Vec<RowBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeatRow)]
 struct RowBody {
     row: String,
     seats: Vec<SeatBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeatOnMap)]
 struct SeatBody {
     id: SeatId,
     number: String,
@@ -107,6 +114,12 @@ impl BlockBody {
     }
 }
 
+/// Every seat of a showtime; `MINE` where the caller is known.
+#[utoipa::path(
+    get, path = "/showtimes/{id}/seatmap", operation_id = "readSeatMap",
+    responses((status = 200, body = SeatMapBody), (status = 304)),
+    security((), ("bearer" = ["customer"]))
+)]
 async fn seat_map(
     State(app): State<App>,
     caller: Option<Caller>,
@@ -124,26 +137,29 @@ async fn seat_map(
     ))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 struct BestQuery {
+    #[param(minimum = 1, maximum = 8)]
     party_size: u32,
+    #[param(inline)]
     grade: Grade,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct BestBody {
-    items: Vec<SuggestionBody>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[schema(as = Suggestion)]
 struct SuggestionBody {
     seat_ids: Vec<SeatId>,
 }
 
+/// Seats side by side, best first.
+#[utoipa::path(
+    get, path = "/showtimes/{id}/best-seats", operation_id = "suggestSeats",
+    params(BestQuery),
+    responses((status = 200, body = Page<SuggestionBody>), (status = 304))
+)]
 async fn best_seats(
     State(app): State<App>,
     headers: HeaderMap,
@@ -159,7 +175,7 @@ async fn best_seats(
         .ok_or_else(|| refused(Refusal::PartySize { max: PARTY_SIZE_LIMIT }, &app))?;
     let found = best(&views(&map), &party, query.grade, SUGGESTIONS_MAX);
     let items = found.into_iter().map(|seat_ids| SuggestionBody { seat_ids }).collect();
-    Ok(etag::answer(&headers, &BestBody { items, next_cursor: None }))
+    Ok(etag::answer(&headers, &Page { items, next_cursor: None }))
 }
 
 /// Suggestions depend on the number of people only; on wheelchair places half are companions.
@@ -179,12 +195,24 @@ fn refused(refusal: Refusal, app: &App) -> Problem {
     Problem::refused(refusal, None, app.store.now())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SeatsRequest)]
 struct SelectBody {
     seat_ids: Vec<SeatId>,
 }
 
+/// Chooses seats, or others later: the set as a whole.
+///
+/// 409 `seats-unavailable`, `wrong-state`, `deadline-passed`; 422 `seat-count`, `wrong-grade`,
+/// `single-seat-gap`, `accessible-seat-only`. 202: not captured within two seconds.
+#[utoipa::path(
+    put, path = "/reservations/{id}/seats", operation_id = "selectSeats",
+    params(KeyHeader),
+    request_body = SelectBody,
+    responses((status = 200, body = ReservationBody), (status = 202, body = ReservationBody)),
+    security(("bearer" = ["customer"]))
+)]
 async fn select(
     State(app): State<App>,
     Caller(caller): Caller,

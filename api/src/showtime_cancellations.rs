@@ -4,31 +4,32 @@
 use crate::App;
 use crate::body::{At, M};
 use crate::caller::Staff;
-use crate::json::Json;
+use crate::json::{Json, Text};
 use crate::outcome::id;
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use domain::ids::ShowtimeId;
 use serde::{Deserialize, Serialize};
 use store::showtime_cancellations::{ShowtimeDecision, ShowtimeProgress};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-const REASON_CHARS_MAX: usize = 200;
-
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/admin/showtimes/{id}/cancellation", post(cancel).get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(cancel, read))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CancelShowtimeRequest)]
 struct CancelBody {
-    reason: String,
+    reason: Text<200>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ShowtimeCancellation)]
 struct ProgressBody {
     showtime_id: ShowtimeId,
     state: &'static str,
@@ -44,18 +45,21 @@ struct ProgressBody {
 }
 
 /// Asked again it is answered by its progress.
+#[utoipa::path(
+    post, path = "/admin/showtimes/{id}/cancellation", operation_id = "cancelShowtime",
+    request_body = CancelBody,
+    responses((status = 200, body = ProgressBody), (status = 202, body = ProgressBody)),
+    security(("bearer" = ["staff"]))
+)]
 async fn cancel(
     State(app): State<App>,
     Staff(person): Staff,
     Path(showtime): Path<String>,
     Json { value, .. }: Json<CancelBody>,
 ) -> Result<Response, Problem> {
-    let reason = value.reason.trim();
-    if !(1..=REASON_CHARS_MAX).contains(&reason.chars().count()) {
-        return Err(Problem::mistake("/reason", "1 to 200 characters"));
-    }
+    let reason: String = value.reason.into();
     let showtime: ShowtimeId = id(showtime, "showtime")?;
-    match app.store.cancel_showtime(&person, &showtime, reason).await? {
+    match app.store.cancel_showtime(&person, &showtime, &reason).await? {
         ShowtimeDecision::Done | ShowtimeDecision::Already => {}
         ShowtimeDecision::NotFound => return Err(Problem::not_found("showtime")),
         ShowtimeDecision::Over => {
@@ -66,6 +70,12 @@ async fn cancel(
     progress(&app, showtime).await
 }
 
+/// How far the cancellation of a showtime has come.
+#[utoipa::path(
+    get, path = "/admin/showtimes/{id}/cancellation", operation_id = "readShowtimeCancellation",
+    responses((status = 200, body = ProgressBody), (status = 202, body = ProgressBody)),
+    security(("bearer" = ["staff"]))
+)]
 async fn read(
     State(app): State<App>,
     Staff(_): Staff,

@@ -4,14 +4,12 @@ use crate::App;
 use crate::body::{At, M, TIME_ZONE};
 use crate::etag;
 use crate::outcome::id;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
 use domain::time::Time;
 use domain::words::{Audience, AuditoriumKind, CancelPolicy, Grade, ShowtimeStatus};
@@ -19,15 +17,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::catalogue::{ListedShowtime, ShowtimeFilter};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/showtimes", get(list)).route("/showtimes/{id}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Showtime)]
 struct ShowtimeBody {
     id: ShowtimeId,
     movie_id: MovieId,
@@ -48,7 +50,8 @@ struct ShowtimeBody {
     grades: Vec<GradeBody>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GradeOffer)]
 struct GradeBody {
     grade: Grade,
     remaining: u32,
@@ -92,15 +95,23 @@ impl From<ListedShowtime> for ShowtimeBody {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 struct ListQuery {
     movie_id: Option<MovieId>,
     theater_id: Option<TheaterId>,
     /// A calendar day in Korea, `2026-11-22`. Without it: from now on.
+    #[param(format = Date)]
     date: Option<String>,
 }
 
+/// Showtimes, with the room left in each grade.
+#[utoipa::path(
+    get, path = "/showtimes", operation_id = "listShowtimes",
+    params(PageQuery, ListQuery),
+    responses((status = 200, body = Page<ShowtimeBody>), (status = 304))
+)]
 async fn list(
     State(app): State<App>,
     page: Paging,
@@ -143,6 +154,11 @@ fn day(date: &str) -> Result<Time, Problem> {
     Ok(Time::from_millis(at.as_millisecond()))
 }
 
+/// One showtime, with prices and deadlines.
+#[utoipa::path(
+    get, path = "/showtimes/{id}", operation_id = "readShowtime",
+    responses((status = 200, body = ShowtimeBody), (status = 304))
+)]
 async fn read(
     State(app): State<App>,
     headers: HeaderMap,

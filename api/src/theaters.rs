@@ -3,27 +3,26 @@
 use crate::App;
 use crate::etag;
 use crate::outcome::id;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 use domain::catalogue::Theater;
 use domain::ids::{AuditoriumId, TheaterId};
 use domain::words::AuditoriumKind;
 use serde::Serialize;
 use store::catalogue::ListedAuditorium;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/theaters", get(list))
-        .route("/theaters/{id}", get(read))
-        .route("/theaters/{id}/auditoriums", get(auditoriums))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(auditoriums))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Theater)]
 struct TheaterBody {
     id: TheaterId,
     name: String,
@@ -36,8 +35,9 @@ impl From<Theater> for TheaterBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Auditorium)]
 struct AuditoriumBody {
     id: AuditoriumId,
     theater_id: TheaterId,
@@ -54,12 +54,23 @@ impl From<ListedAuditorium> for AuditoriumBody {
     }
 }
 
+/// Theaters.
+#[utoipa::path(
+    get, path = "/theaters", operation_id = "listTheaters",
+    params(PageQuery),
+    responses((status = 200, body = Page<TheaterBody>), (status = 304))
+)]
 async fn list(State(app): State<App>, page: Paging) -> Result<Response, Problem> {
     let after = page.after()?;
     let found = app.store.theaters(after.as_ref(), page.fetch()).await?;
     Ok(page.answer(found, |theater| theater.id.to_string(), TheaterBody::from))
 }
 
+/// One theater.
+#[utoipa::path(
+    get, path = "/theaters/{id}", operation_id = "readTheater",
+    responses((status = 200, body = TheaterBody), (status = 304))
+)]
 async fn read(
     State(app): State<App>,
     headers: HeaderMap,
@@ -70,6 +81,12 @@ async fn read(
     Ok(etag::answer(&headers, &TheaterBody::from(found)))
 }
 
+/// The auditoriums of a theater.
+#[utoipa::path(
+    get, path = "/theaters/{id}/auditoriums", operation_id = "listAuditoriums",
+    params(PageQuery),
+    responses((status = 200, body = Page<AuditoriumBody>), (status = 304))
+)]
 async fn auditoriums(
     State(app): State<App>,
     page: Paging,

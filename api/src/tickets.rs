@@ -5,23 +5,25 @@ use crate::body::{At, TicketPart};
 use crate::caller::Anyone;
 use crate::etag;
 use crate::outcome::seen_reservation;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::get;
 use domain::ids::{ReservationId, TicketId};
 use domain::words::TicketStatus;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/reservations/{id}/tickets", get(list)).route("/tickets/{code}", get(read))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TicketDetail)]
 struct TicketBody {
     id: TicketId,
     reservation_id: ReservationId,
@@ -32,6 +34,13 @@ struct TicketBody {
     used_at: Option<At>,
 }
 
+/// The tickets of a reservation.
+#[utoipa::path(
+    get, path = "/reservations/{id}/tickets", operation_id = "listTickets",
+    params(PageQuery),
+    responses((status = 200, body = Page<TicketPart>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Anyone(person): Anyone,
@@ -44,6 +53,12 @@ async fn list(
     Ok(page.answer(found, |ticket| ticket.id.to_string(), TicketPart::from))
 }
 
+/// One ticket by its code; 410 when it was cancelled.
+#[utoipa::path(
+    get, path = "/tickets/{code}", operation_id = "readTicket",
+    responses((status = 200, body = TicketBody), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn read(
     State(app): State<App>,
     Anyone(person): Anyone,

@@ -4,21 +4,23 @@ use crate::App;
 use crate::body::At;
 use crate::caller::Anyone;
 use crate::outcome::seen_reservation;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
 use domain::timeline::{Detail, Recorded};
 use domain::words::{Actor, EventType};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/reservations/{id}/timeline", get(list))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimelineEvent)]
 pub(crate) struct EventBody {
     seq: i64,
     r#type: EventType,
@@ -34,6 +36,13 @@ impl From<Recorded> for EventBody {
     }
 }
 
+/// What happened to a reservation, in order.
+#[utoipa::path(
+    get, path = "/reservations/{id}/timeline", operation_id = "readTimeline",
+    params(PageQuery),
+    responses((status = 200, body = Page<EventBody>), (status = 304)),
+    security(("bearer" = ["customer"]))
+)]
 async fn list(
     State(app): State<App>,
     Anyone(person): Anyone,

@@ -4,17 +4,15 @@
 use crate::App;
 use crate::body::{At, ReservationBody};
 use crate::caller::Anyone;
-use crate::events::{last_seen, more, streamed};
+use crate::events::{SentEvent, last_seen, more, streamed};
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::timeline::EventBody;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::response::sse::Event;
-use axum::routing::get;
 use domain::ids::ReservationId;
 use domain::reservation::{Action, Reservation};
 use domain::words::ReservationStatus;
@@ -25,24 +23,29 @@ use std::time::Duration;
 use store::StoreError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Events that are read at once.
 const BATCH: i64 = 100;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/reservations/{id}/events", get(watch_reservation))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(watch_reservation))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct WatchQuery {
     after: Option<i64>,
 }
 
 /// A step, with how the reservation stands by now.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WatchedStep)]
 struct StepBody {
     #[serde(flatten)]
     event: EventBody,
@@ -52,6 +55,13 @@ struct StepBody {
     allowed_actions: Vec<Action>,
 }
 
+/// One reservation as server-sent events: how it stands, then each step.
+#[utoipa::path(
+    get, path = "/reservations/{id}/events", operation_id = "watchReservation",
+    params(WatchQuery),
+    responses((status = 200, content_type = "text/event-stream", body = SentEvent)),
+    security(("bearer" = ["customer"]))
+)]
 async fn watch_reservation(
     State(app): State<App>,
     Anyone(person): Anyone,

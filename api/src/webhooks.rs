@@ -4,16 +4,14 @@
 use crate::App;
 use crate::body::At;
 use crate::caller::Partner;
-use crate::json::Json;
+use crate::json::{Json, whole};
 use crate::outcome::id;
-use crate::paging::Paging;
+use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use domain::ids::EndpointId;
 use domain::person::Person;
 use domain::words::{DeliveryState, DisabledReason, EndpointState, EventType};
@@ -22,19 +20,25 @@ use events::webhooks::message::new_secret;
 use serde::{Deserialize, Serialize};
 use store::deliveries::Delivery;
 use store::webhooks::{Endpoint, Kept, Wanted};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/webhook-endpoints", get(list).post(add))
-        .route("/webhook-endpoints/{id}", get(read).put(change).delete(remove))
-        .route("/webhook-endpoints/{id}/secret-rotations", post(rotate))
-        .route("/webhook-endpoints/{id}/replays", post(replay))
-        .route("/webhook-endpoints/{id}/deliveries", get(deliveries))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(read, change, remove))
+        .routes(routes!(rotate))
+        .routes(routes!(replay))
+        .routes(routes!(deliveries))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = EndpointRequest)]
 struct WantedBody {
+    /// `https`, a public host, no user, no password.
+    #[schema(pattern = "^https://")]
     url: String,
     /// As events name them; none: all.
     #[serde(default)]
@@ -47,8 +51,9 @@ fn enabled() -> EndpointState {
     EndpointState::Enabled
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Endpoint)]
 struct EndpointBody {
     id: EndpointId,
     url: String,
@@ -61,33 +66,48 @@ struct EndpointBody {
     updated_at: At,
 }
 
+/// All of them: there are few.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Endpoints)]
+struct EndpointsBody {
+    items: Vec<EndpointBody>,
+}
+
 /// The one answer that shows the secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewEndpoint)]
 struct NewBody {
     #[serde(flatten)]
     endpoint: EndpointBody,
     secret: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NewSecret)]
 struct SecretBody {
     secret: String,
     old_secret_until: At,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReplayRequest)]
 struct ReplayBody {
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 0)]
     after: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct DeliveryQuery {
+    #[param(inline)]
     state: Option<DeliveryState>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Delivery)]
 struct DeliveryBody {
     position: i64,
     /// The `webhook-id` that it has.
@@ -135,12 +155,24 @@ impl From<Delivery> for DeliveryBody {
     }
 }
 
+/// The caller's endpoints.
+#[utoipa::path(
+    get, path = "/webhook-endpoints", operation_id = "listEndpoints",
+    responses((status = 200, body = EndpointsBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn list(State(app): State<App>, Partner(partner): Partner) -> Result<Response, Problem> {
     let found = app.store.endpoints(&partner.id).await?;
-    let items: Vec<EndpointBody> = found.into_iter().map(EndpointBody::from).collect();
-    Ok(axum::Json(serde_json::json!({ "items": items })).into_response())
+    let items = found.into_iter().map(EndpointBody::from).collect();
+    Ok(axum::Json(EndpointsBody { items }).into_response())
 }
 
+/// One endpoint.
+#[utoipa::path(
+    get, path = "/webhook-endpoints/{id}", operation_id = "readEndpoint",
+    responses((status = 200, body = EndpointBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn read(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -150,6 +182,15 @@ async fn read(
     Ok(axum::Json(EndpointBody::from(found)).into_response())
 }
 
+/// A new endpoint, with the secret that signs what is sent there.
+///
+/// 409 `endpoint-exists`, `limit-exceeded`.
+#[utoipa::path(
+    post, path = "/webhook-endpoints", operation_id = "addEndpoint",
+    request_body = WantedBody,
+    responses((status = 201, body = NewBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn add(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -164,6 +205,13 @@ async fn add(
     Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
 }
 
+/// Changes where, what or whether.
+#[utoipa::path(
+    put, path = "/webhook-endpoints/{id}", operation_id = "changeEndpoint",
+    request_body = WantedBody,
+    responses((status = 200, body = EndpointBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn change(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -176,6 +224,12 @@ async fn change(
     Ok(axum::Json(EndpointBody::from(changed)).into_response())
 }
 
+/// Nothing more is sent there.
+#[utoipa::path(
+    delete, path = "/webhook-endpoints/{id}", operation_id = "removeEndpoint",
+    responses((status = 204)),
+    security(("bearer" = ["partner"]))
+)]
 async fn remove(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -188,6 +242,12 @@ async fn remove(
     Err(Problem::not_found("endpoint"))
 }
 
+/// A new secret; the old one signs beside it for a while.
+#[utoipa::path(
+    post, path = "/webhook-endpoints/{id}/secret-rotations", operation_id = "rotateSecret",
+    responses((status = 201, body = SecretBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn rotate(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -201,6 +261,13 @@ async fn rotate(
     Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
 }
 
+/// Sends everything after a position once more.
+#[utoipa::path(
+    post, path = "/webhook-endpoints/{id}/replays", operation_id = "replay",
+    request_body = ReplayBody,
+    responses((status = 202, body = EndpointBody)),
+    security(("bearer" = ["partner"]))
+)]
 async fn replay(
     State(app): State<App>,
     Partner(partner): Partner,
@@ -216,6 +283,13 @@ async fn replay(
     Ok((StatusCode::ACCEPTED, axum::Json(EndpointBody::from(found))).into_response())
 }
 
+/// What became of each event, newest first.
+#[utoipa::path(
+    get, path = "/webhook-endpoints/{id}/deliveries", operation_id = "listDeliveries",
+    params(PageQuery, DeliveryQuery),
+    responses((status = 200, body = Page<DeliveryBody>), (status = 304)),
+    security(("bearer" = ["partner"]))
+)]
 async fn deliveries(
     State(app): State<App>,
     Partner(partner): Partner,

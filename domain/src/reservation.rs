@@ -173,6 +173,7 @@ pub enum PaymentStep {
 
 /// What the customer may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     Pay,

@@ -74,6 +74,7 @@ impl Event {
 
 /// What an event says beside its type; absent where it has nothing to say. Never personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EventData))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Detail {
     /// How many are to come.

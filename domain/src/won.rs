@@ -11,6 +11,7 @@ pub const WON_MAX: i64 = 1_000_000_000;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(try_from = "i64", into = "i64")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = i64))]
 pub struct Won(i64);
 
 /// An amount below 0 or above [`WON_MAX`].
@@ -81,6 +82,7 @@ impl From<Won> for i64 {
 /// A share between 0 and 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = i64))]
 pub struct Percent(u8);
 
 /// A share outside 0 to 100.

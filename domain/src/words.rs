@@ -9,6 +9,16 @@ pub struct UnknownWord {
     pub word: String,
 }
 
+/// One of these texts, as those who call the API read it.
+#[cfg(feature = "openapi")]
+pub(crate) fn schema<const N: usize>(
+    words: [&str; N],
+) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    let text = utoipa::openapi::schema::Type::String;
+    let schema = utoipa::openapi::ObjectBuilder::new().schema_type(text);
+    schema.enum_values(Some(words)).into()
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $wire:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -36,6 +46,14 @@ macro_rules! words {
                 Self::parse(&word)
             }
         }
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::words::schema([$($wire),+])
+            }
+        }
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())

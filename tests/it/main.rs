@@ -27,6 +27,7 @@ mod line;
 mod matrix;
 mod monitoring;
 mod notices;
+mod openapi;
 mod outage;
 mod parting;
 mod paying;

@@ -5,7 +5,8 @@ use crate::repository::{made_once, read, root};
 use std::path::PathBuf;
 use std::process::Command;
 
-const NEEDS: [&str; 3] = ["examples/policy-handler", "examples/webhooks", "deploy/kubernetes"];
+const NEEDS: [&str; 4] =
+    ["examples/policy-handler", "examples/webhooks", "deploy/kubernetes", "tests/openapi"];
 
 /// Where the examples are.
 pub(crate) fn examples() -> PathBuf {

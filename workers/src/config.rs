@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Print all settings, as docs/CONFIGURATION.md has them.
     #[command(hide = true)]
     Settings,
+    /// Print the description of the API, as docs/openapi.json has it.
+    #[command(hide = true)]
+    Openapi,
     /// Run a command that ends when standard input does.
     #[command(hide = true)]
     Guard {

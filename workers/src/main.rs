@@ -85,6 +85,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print!("{}", config::table(&Config::command()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Openapi => {
+            println!("{}", api::description());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Probe(options) => on_runtime(operations::probe(options)),
     }
 }
