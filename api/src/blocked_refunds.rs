@@ -111,9 +111,8 @@ async fn unblock(
 ) -> Result<Response, Problem> {
     let key = key_of(app, &request.headers, &staff.id, request.route, &request.digest)?;
     let cancellation = id(cancellation, "cancellation")?;
-    let changes = app.store.changes().watch();
     let decision = app.store.unblock_refund(staff, &cancellation, &way, key.as_ref()).await?;
-    let decided = Decided::from(app, decision)?.settled(app, changes, undone).await?;
+    let decided = Decided::from(app, decision)?.settled(app, undone).await?;
     let done = undone(&decided.row);
     decided.answer(app, if done { StatusCode::OK } else { StatusCode::ACCEPTED }).await
 }

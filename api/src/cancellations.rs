@@ -70,7 +70,6 @@ async fn cancel(
     let key = key_of(&app, &headers, &person.id, "POST /reservations/{id}/cancellation", &digest)?;
     let tickets = chosen(value.ticket_ids)?;
     let reservation: ReservationId = id(reservation, "reservation")?;
-    let changes = app.store.changes().watch();
     let decision = match (tickets, person.confined_to()) {
         (Some(tickets), _) => {
             app.store.cancel_tickets(&person, &reservation, &tickets, key.as_ref()).await?
@@ -78,7 +77,7 @@ async fn cancel(
         (None, Some(owner)) => app.store.cancel(owner, &reservation, key.as_ref()).await?,
         (None, None) => app.store.cancel_on_behalf(&person, &reservation, key.as_ref()).await?,
     };
-    let decided = Decided::from(&app, decision)?.settled(&app, changes, undone).await?;
+    let decided = Decided::from(&app, decision)?.settled(&app, undone).await?;
     let done = undone(&decided.row);
     decided.answer(&app, if done { StatusCode::OK } else { StatusCode::ACCEPTED }).await
 }

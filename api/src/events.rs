@@ -5,24 +5,22 @@ use crate::App;
 use crate::caller::Partner;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::sse::{SentEvent, event, last_seen, more, streamed};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::{HeaderMap, header};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use domain::feed::Entry;
+use domain::person::Person;
 use events::cloud_event::CloudEvent;
-use futures::StreamExt;
-use futures::future::ready;
-use futures::stream::{Stream, once, unfold};
+use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,37 +28,13 @@ use utoipa_axum::routes;
 const LIMIT_DEFAULT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
 const WAIT_SECS_MAX: u64 = 30;
-/// Those who wait for events at the same time.
-const WAITING_MAX: usize = 1_000;
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A stream that says nothing for longer is taken for dead by what stands between.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
-const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 /// Events that are read at once for a stream.
 const STREAM_BATCH: i64 = 100;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(read))
-}
-
-/// Places for those who wait for events.
-#[derive(Clone)]
-pub struct Waiting(Arc<Semaphore>);
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(WAITING_MAX)))
-    }
-}
-
-impl Waiting {
-    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.0.clone().try_acquire_owned().map_err(|_| {
-            let detail = format!("{WAITING_MAX} wait for events already");
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(5)
-        })
-    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -70,17 +44,6 @@ struct EventsQuery {
     limit: Option<i64>,
     /// Seconds to wait where there is nothing yet.
     wait: Option<u64>,
-}
-
-/// One event of a stream, as it is described.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described: axum writes it")]
-pub(crate) struct SentEvent {
-    /// For `Last-Event-ID`.
-    id: String,
-    event: String,
-    /// JSON.
-    data: String,
 }
 
 /// What came after the place asked for.
@@ -111,7 +74,7 @@ struct ItemBody {
 )]
 async fn read(
     State(app): State<App>,
-    Partner(_): Partner,
+    Partner(partner): Partner,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
@@ -120,7 +83,7 @@ async fn read(
         return Err(Problem::malformed("after: 0 or a position"));
     }
     if wants_stream(&headers) {
-        return stream(&app, after);
+        return stream(&app, &partner, after);
     }
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -133,7 +96,7 @@ async fn read(
     let mut reader = Reader::new(&app, after);
     let mut found = reader.read(limit).await?;
     if found.is_empty() && wait > 0 {
-        let _place = app.waiting.place()?;
+        let _place = app.waiting.place(Some(&partner.id))?;
         let deadline = Instant::now() + Duration::from_secs(wait);
         while found.is_empty() && timeout_at(deadline, reader.more()).await == Ok(true) {
             found = reader.read(limit).await?;
@@ -145,12 +108,6 @@ async fn read(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-/// The last event that a reader has seen who comes again.
-pub(crate) fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse());
-    last.transpose().map_err(|_| Problem::malformed("Last-Event-ID: not one of ours"))
-}
-
 fn wants_stream(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
     accepted
@@ -160,8 +117,8 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 
 /// Server-sent events from after a place on. It ends when the process stops or the store fails; who
 /// reads it was told with the first word when to come again, with the last id seen.
-fn stream(app: &App, after: i64) -> Result<Response, Problem> {
-    let place = app.waiting.place()?;
+fn stream(app: &App, partner: &Person, after: i64) -> Result<Response, Problem> {
+    let place = app.waiting.place(Some(&partner.id))?;
     let begin = (Reader::new(app, after), VecDeque::new(), place);
     let events = unfold(begin, |(mut reader, mut read, place)| async move {
         while read.is_empty() {
@@ -178,39 +135,14 @@ fn stream(app: &App, after: i64) -> Result<Response, Problem> {
         }
         let entry: Entry = read.pop_front()?;
         reader.after = entry.position;
-        Some((event(&entry), (reader, read, place)))
+        Some((sent(&entry), (reader, read, place)))
     });
     Ok(streamed(events))
 }
 
-/// Events as they come, after a word on when to come again should the stream end.
-pub(crate) fn streamed(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    let greeting = once(ready(Event::default().retry(RECONNECT_AFTER)));
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
-    let events = greeting.chain(events).map(Ok::<_, Infallible>);
-    Sse::new(events).keep_alive(keep_alive).into_response()
-}
-
-/// Returns when there may be more: at a word of it, or after a while; false when the process stops.
-pub(crate) async fn more(
-    word: impl Future<Output = ()>,
-    look_every: Duration,
-    stopping: &mut watch::Receiver<bool>,
-) -> bool {
-    if *stopping.borrow() {
-        return false;
-    }
-    tokio::select! {
-        () = word => true,
-        () = sleep(look_every) => true,
-        _ = stopping.changed() => false,
-    }
-}
-
-fn event(entry: &Entry) -> Event {
-    let event = Event::default().id(entry.position.to_string()).event(entry.event.kind.as_str());
-    let data = serde_json::to_string(&CloudEvent::from(entry)).expect("plain data has a JSON form");
-    event.data(data)
+fn sent(entry: &Entry) -> Event {
+    let name = entry.event.kind.as_str();
+    event(name, &CloudEvent::from(entry)).id(entry.position.to_string())
 }
 
 /// Reads the feed on from a place.

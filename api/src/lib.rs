@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod audit_entries;
 pub mod blocked_refunds;
+pub mod blocked_seats;
 pub mod callbacks;
 pub mod caller;
 pub mod cancellations;
@@ -16,10 +17,13 @@ pub mod health;
 pub mod invariants;
 pub mod movies;
 pub mod mypage;
+pub mod mypage_events;
 pub mod notifications;
 pub mod payments;
 pub mod progress;
+pub mod reservation_events;
 pub mod reservations;
+pub mod seat_map_events;
 pub mod seats;
 pub mod showtime_cancellations;
 pub mod showtimes;
@@ -28,7 +32,6 @@ pub mod tickets;
 pub mod timeline;
 pub mod tokens;
 pub mod trace;
-pub mod watching;
 pub mod webhooks;
 
 mod body;
@@ -42,12 +45,15 @@ mod paging;
 mod problem;
 mod query;
 mod request;
+mod sse;
 mod titles;
 
 use ::events::webhooks::reach::Reach;
 use axum::Router;
 use axum::middleware;
 use gateway::breaker::State;
+pub use seat_map_events::OpenMaps;
+pub use sse::Waiting;
 use std::sync::Arc;
 use store::Store;
 use store::audit::Ledger;
@@ -69,7 +75,9 @@ pub struct App {
     /// is told to come back.
     pub stopping: watch::Receiver<bool>,
     /// Those who wait for events.
-    pub waiting: events::Waiting,
+    pub waiting: Waiting,
+    /// The seat maps that somebody watches.
+    pub open_maps: OpenMaps,
     /// Only in the test profile.
     pub faults: Option<Arc<faults::Faults>>,
     /// The gateway's ledger for the auditor, where it can be read.
@@ -121,7 +129,9 @@ fn routes() -> OpenApiRouter<App> {
         .merge(tickets::routes())
         .merge(check_ins::routes())
         .merge(timeline::routes())
-        .merge(watching::routes())
+        .merge(reservation_events::routes())
+        .merge(seat_map_events::routes())
+        .merge(mypage_events::routes())
         .merge(progress::routes())
         .merge(mypage::routes())
         .merge(notifications::routes())
@@ -130,6 +140,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(attention::routes())
         .merge(audit_entries::routes())
         .merge(blocked_refunds::routes())
+        .merge(blocked_seats::routes())
         .merge(gateway_calls::routes())
         .merge(erasures::routes())
         .merge(health::routes())

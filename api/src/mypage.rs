@@ -25,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MyPage)]
-struct MyPageBody {
+pub(crate) struct MyPageBody {
     reservation_id: ReservationId,
     code: String,
     customer_name: Option<String>,
@@ -49,7 +49,7 @@ struct MyPageBody {
 }
 
 impl MyPageBody {
-    fn of((page, customer_name): (MyPage, Option<String>)) -> Self {
+    pub(crate) fn of((page, customer_name): (MyPage, Option<String>)) -> Self {
         Self {
             reservation_id: page.reservation_id,
             code: page.code,

@@ -13,7 +13,7 @@ use domain::person::Person;
 use domain::reservation::Reservation;
 use std::time::Duration;
 use store::Decision;
-use tokio::sync::broadcast::Receiver;
+use store::changes::Topic;
 use tokio::time::{Instant, timeout_at};
 
 /// How long a command waits for what follows from it.
@@ -42,28 +42,23 @@ impl Decided {
         }
     }
 
-    /// Waits until the row is settled, but not long; `changes` was subscribed before the command.
+    /// Waits until the row is settled, but not long.
     pub(crate) async fn settled(
         self,
         app: &App,
-        mut changes: Receiver<(ReservationId, i64)>,
         is_settled: fn(&Reservation) -> bool,
     ) -> Result<Self, Problem> {
         let deadline = Instant::now() + OUTCOME_WITHIN;
         let mut row = self.row;
-        while !is_settled(&row) && Instant::now() < deadline {
-            let look_at = (Instant::now() + LOOK_AGAIN).min(deadline);
-            let (id, version) = (row.id.clone(), row.version);
-            // Ends early when this row changed; a lagging receiver just looks.
-            let told = async {
-                while let Ok((changed, to)) = changes.recv().await {
-                    if changed == id && to > version {
-                        return;
-                    }
-                }
-            };
-            timeout_at(look_at, told).await.ok();
-            row = app.store.reservation(&id).await?.unwrap_or(row);
+        if !is_settled(&row) {
+            let mut changes = app.store.changes().follow(Topic::Reservation(row.id.clone()));
+            // What changed since the command was not told here.
+            row = app.store.reservation(&row.id).await?.unwrap_or(row);
+            while !is_settled(&row) && Instant::now() < deadline {
+                let look_at = (Instant::now() + LOOK_AGAIN).min(deadline);
+                timeout_at(look_at, changes.beyond(row.version)).await.ok();
+                row = app.store.reservation(&row.id).await?.unwrap_or(row);
+            }
         }
         Ok(Self { row, replayed: self.replayed })
     }

@@ -78,9 +78,8 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let key = key_of(&app, &headers, &caller, "POST /reservations/{id}/payments", &digest)?;
     let command = value.parse(id(reservation, "reservation")?)?;
-    let changes = app.store.changes().watch();
     let decision = app.store.pay(&caller, &command, key.as_ref()).await?;
-    let decided = Decided::from(&app, decision)?.settled(&app, changes, payment_known).await?;
+    let decided = Decided::from(&app, decision)?.settled(&app, payment_known).await?;
     match decided.row.status {
         ReservationStatus::PaymentPending
         | ReservationStatus::PaymentDeferred

@@ -115,6 +115,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("no such {what}"))
     }
 
+    /// 503: the store cannot be asked.
+    pub(crate) fn unavailable() -> Self {
+        let detail = "bookings cannot be read or written right now";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(5)
+    }
+
     /// 402: the gateway declined.
     pub(crate) fn declined(row: &Reservation, now: Time) -> Self {
         let detail = format!("the payment was declined; {} attempts left", row.attempts_left);
@@ -233,9 +239,7 @@ impl From<StoreError> for Problem {
         let (unreachable, error) = (error.is_unreachable(), chain_of(&error));
         if unreachable {
             tracing::warn!(error, "store unreachable");
-            let detail = "bookings cannot be read or written right now";
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
-                .retry_after(5);
+            return Self::unavailable();
         }
         tracing::error!(error, "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something broke on our side")

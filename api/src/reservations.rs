@@ -83,8 +83,12 @@ struct FullForm {
 struct ReportForm {
     customer_name: Option<Name>,
     movie_name: Name,
-    /// Read and ignored.
+    contact: Option<ContactBody>,
+    /// Read and ignored, as are the next three; they have to be what they are in the other form.
     reservation_status: Option<String>,
+    grade: Option<Grade>,
+    admissions: Option<Vec<AdmissionBody>>,
+    plan: Option<PlanBody>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -92,7 +96,7 @@ struct ReportForm {
 struct ContactBody {
     name: Option<Name>,
     /// Digits, spaces, + and -.
-    #[schema(pattern = "^[0-9+ -]{0,19}[0-9+-]$")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9+ -]{0,19}[0-9+-]$")]
     phone: Option<Text<20>>,
     language: Option<Language>,
 }

@@ -64,9 +64,30 @@ struct SeatBody {
     number: String,
     grade: Grade,
     kind: SeatKind,
-    state: &'static str,
+    state: StateBody,
     x: u32,
     y: u32,
+}
+
+/// What a seat is to the one who looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = SeatState)]
+pub(crate) enum StateBody {
+    Available,
+    Taken,
+    Blocked,
+    Mine,
+}
+
+impl From<SeatState> for StateBody {
+    fn from(state: SeatState) -> Self {
+        match state {
+            SeatState::Available => Self::Available,
+            SeatState::Taken => Self::Taken,
+            SeatState::Blocked => Self::Blocked,
+        }
+    }
 }
 
 impl SeatMapBody {
@@ -75,14 +96,8 @@ impl SeatMapBody {
     fn of(showtime_id: ShowtimeId, map: Vec<MapSeat>, caller: Option<&CustomerId>) -> Self {
         let mut blocks: Vec<BlockBody> = Vec::new();
         for MapSeat { seat, state, customer_id } in map {
-            let state = match state {
-                SeatState::Available => "AVAILABLE",
-                SeatState::Blocked => "BLOCKED",
-                SeatState::Taken if customer_id.is_some() && customer_id.as_ref() == caller => {
-                    "MINE"
-                }
-                SeatState::Taken => "TAKEN",
-            };
+            let mine = customer_id.is_some() && customer_id.as_ref() == caller;
+            let state = if mine { StateBody::Mine } else { state.into() };
             let (block, row) = (seat.block.clone(), seat.row.clone());
             let shown = SeatBody {
                 id: seat.id.clone(),
@@ -141,7 +156,7 @@ async fn seat_map(
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 struct BestQuery {
-    #[param(minimum = 1, maximum = 8)]
+    #[param(minimum = 1, maximum = 20)]
     party_size: u32,
     #[param(inline)]
     grade: Grade,
@@ -222,10 +237,9 @@ async fn select(
 ) -> Result<Response, Problem> {
     let key = key_of(&app, &headers, &caller, "PUT /reservations/{id}/seats", &digest)?;
     let reservation = id(reservation, "reservation")?;
-    let changes = app.store.changes().watch();
     let decision =
         app.store.select_seats(&caller, &reservation, &value.seat_ids, key.as_ref()).await?;
-    let decided = Decided::from(&app, decision)?.settled(&app, changes, captured).await?;
+    let decided = Decided::from(&app, decision)?.settled(&app, captured).await?;
     let known = captured(&decided.row);
     if decided.row.status == ReservationStatus::Expired {
         return Err(Problem::declined(&decided.row, app.store.now()));

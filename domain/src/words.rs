@@ -371,6 +371,9 @@ words!(
     StaffAction {
         CancelReservation = "CANCEL_RESERVATION",
         CancelShowtime = "CANCEL_SHOWTIME",
+        /// Kept back from sale.
+        BlockSeats = "BLOCK_SEATS",
+        FreeSeats = "FREE_SEATS",
         /// Attend it now.
         Nudge = "NUDGE",
         /// What became of a call whose answer never came.

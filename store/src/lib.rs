@@ -4,7 +4,6 @@
 //! records the step: event, status, version, mypage document. Lock order everywhere: reservation,
 //! seats by id, pool last.
 
-mod changes;
 mod clock;
 mod dialect;
 mod fresh;
@@ -20,9 +19,11 @@ pub mod audit;
 pub mod audit_entries;
 pub mod backlog;
 pub mod blocked_refunds;
+pub mod blocked_seats;
 pub mod cancellations;
 pub mod capacity;
 pub mod catalogue;
+pub mod changes;
 pub mod check_ins;
 pub mod deliveries;
 pub mod erasures;

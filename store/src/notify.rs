@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 const CHANNEL: &str = "marquee";
-/// A payload is shorter than 8,000 bytes; a change takes less than 100.
-const CHANGES_PER_WORD_MAX: usize = 64;
+/// A payload is shorter than 8,000 bytes; a change has three ids of 128 at most.
+const CHANGES_PER_WORD_MAX: usize = 16;
 /// Changes that wait to be told.
 const UNTOLD_MAX: usize = 4_096;
 /// A lost connection is made again after this pause.

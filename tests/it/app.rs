@@ -370,20 +370,24 @@ impl Customer {
 
     /// Reserve, pay, choose seats, wait for the tickets.
     pub(crate) async fn ticketed(&self, adults: u32) -> Value {
-        let reservation = self.reserve(adults).await;
+        self.finished(&self.reserve(adults).await).await
+    }
+
+    /// Pays, chooses and waits for the tickets.
+    pub(crate) async fn finished(&self, reservation: &Value) -> Value {
         // On a busy machine the approval comes later than the answer.
-        let paid = self.pay(&reservation).await;
+        let paid = self.pay(reservation).await;
         assert!(matches!(paid.status, 201 | 202), "{:#}", paid.body);
-        self.until(&reservation, "PAYMENT_APPROVED").await;
+        self.until(reservation, "PAYMENT_APPROVED").await;
         // Somebody else may take the best ones first.
         for tries in 0.. {
-            let chosen = self.choose_seats(&reservation).await;
+            let chosen = self.choose_seats(reservation).await;
             if matches!(chosen.status, 200 | 202) {
                 break;
             }
             assert!(tries < 10, "{:#}", chosen.body);
         }
-        self.until(&reservation, "TICKETED").await
+        self.until(reservation, "TICKETED").await
     }
 
     /// Scripts a fault of the gateway for one reservation only; the newest one strikes.

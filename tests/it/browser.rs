@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// They need nothing else, so that their versions say all.
-const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+const PACKAGES: [&str; 3] = ["playwright-core@1.65.1", "axe-core@4.14.1", "typescript@5.9.3"];
 
 /// The folder with the packages, fetched once per machine; none where Chromium or Node is not there.
 fn packages() -> Option<PathBuf> {
@@ -37,4 +37,25 @@ async fn people_book_in_a_browser() {
     let said =
         [walked.stdout, walked.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     assert!(walked.status.success(), "{}", said.concat());
+}
+
+/// What the browser runs is plain JavaScript; its comments say the types.
+#[test]
+fn the_script_is_typed() {
+    let Some(packages) = packages() else { return };
+    let mut check = Command::new("node");
+    check.arg(packages.join("node_modules/typescript/bin/tsc"));
+    check.args([
+        "--moduleDetection",
+        "force",
+        "--noEmit",
+        "--allowJs",
+        "--checkJs",
+        "--strict",
+        "--target",
+        "es2022",
+    ]);
+    check.args(["--lib", "es2022,dom,dom.iterable,dom.asynciterable"]);
+    let checked = check.arg(root().join("web/assets/marquee.js")).output().expect("node runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

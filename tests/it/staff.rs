@@ -1,41 +1,8 @@
 //! What staff may do, over HTTP: who is let in, and what is written down of it.
 
+use crate::app::stream::Stream;
 use crate::app::{Customer, id, shared, text, until};
 use serde_json::{Value, json};
-
-const ROLES: [&str; 5] = ["customer", "gate", "staff", "admin", "partner"];
-
-#[tokio::test]
-async fn each_admin_route_lets_in_its_roles_and_nobody_else() {
-    let person = shared().await.somebody();
-    // Method, path, and who gets past the door.
-    let staff: &[&str] = &["staff", "admin"];
-    let matrix: &[(&str, &str, &[&str])] = &[
-        ("GET", "/admin/audit", staff),
-        ("GET", "/admin/attention", staff),
-        ("POST", "/admin/gateway-calls/none/settlement", staff),
-        ("POST", "/admin/customers/none/erasure", staff),
-        ("POST", "/admin/reservations/none/nudge", staff),
-        ("POST", "/admin/cancellations/none/refund-account", staff),
-        ("POST", "/admin/cancellations/none/outside-refund", staff),
-        ("POST", "/tickets/none/check-ins", &["gate", "staff", "admin"]),
-        ("POST", "/check-ins", &["gate", "staff", "admin"]),
-        ("POST", "/admin/showtimes/none/cancellation", staff),
-        ("GET", "/admin/showtimes/none/cancellation", staff),
-    ];
-    for (method, path, allowed) in matrix {
-        for role in ROLES {
-            let someone = person.as_role(role);
-            let answer = someone.send(someone.request(method, path).json(&json!({}))).await;
-            let refused = answer.status == 403;
-            assert_eq!(refused, !allowed.contains(&role), "{role} {method} {path}");
-            if refused {
-                assert_eq!(answer.body["code"], "forbidden");
-            }
-        }
-    }
-    person.get("/admin/audit").await.expect(403);
-}
 
 #[tokio::test]
 async fn an_unknown_role_is_a_mistake_anywhere() {
@@ -265,5 +232,48 @@ pub(crate) async fn audit_of(staff: &Customer, target: &str) -> Vec<Value> {
         found.extend(items.filter(|entry| entry["target"] == target).cloned());
         let Some(cursor) = page["nextCursor"].as_str() else { return found };
         path = format!("/admin/audit?limit=100&cursor={cursor}");
+    }
+}
+
+#[tokio::test]
+async fn staff_keeps_seats_back() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let show = customer.own_showtime().await;
+    let before = customer.remaining(&show, "STANDARD").await;
+    let map = customer.seats_of(id(&show)).await;
+    let fits = |seat: &&Value| seat["grade"] == "STANDARD" && seat["kind"] == "NORMAL";
+    let seat = map.iter().find(fits).expect("a seat")["id"].clone();
+    let keep = async |blocked: bool| {
+        let path = format!("/admin/showtimes/{}/seats", id(&show));
+        let body = json!({"seatIds": [seat], "blocked": blocked});
+        staff.send(staff.request("PATCH", &path).json(&body)).await
+    };
+    let watch = customer.request("GET", &format!("/showtimes/{}/seatmap/events", id(&show)));
+    let mut stream = Stream::open(watch).await;
+    stream.next().await.expect("a snapshot");
+    keep(true).await.expect(204);
+    let change = stream.next().await.expect("a change");
+    assert_eq!(change.data["seats"], json!([{"id": seat, "state": "BLOCKED"}]));
+    assert_eq!(customer.remaining(&show, "STANDARD").await, before - 1);
+    let reservation = customer.reserve_at(&show, 1).await.expect(201);
+    customer.pay(&reservation).await.expect(201);
+    let refused = customer.put_seats(&reservation, &json!([seat])).await.expect(409);
+    assert_eq!(
+        (&refused["code"], &refused["conflictingSeatIds"]),
+        (&json!("seats-unavailable"), &json!([seat]))
+    );
+    keep(false).await.expect(204);
+    let change = stream.next().await.expect("a change");
+    assert_eq!(change.data["seats"], json!([{"id": seat, "state": "AVAILABLE"}]));
+    customer.put_seats(&reservation, &json!([seat])).await.expect(200);
+    assert_eq!(keep(true).await.expect(409)["code"], "seats-unavailable");
+    let path = format!("/admin/showtimes/{}/seats", id(&show));
+    for (body, status) in [
+        (json!({"seatIds": [], "blocked": true}), 400),
+        (json!({"seatIds": [seat]}), 400),
+        (json!({"seatIds": ["nothing"], "blocked": true}), 404),
+    ] {
+        staff.send(staff.request("PATCH", &path).json(&body)).await.expect(status);
     }
 }

@@ -40,6 +40,7 @@ mod blocked;
 mod cancellations;
 mod check_ins;
 mod exchanges;
+mod kept;
 mod late;
 mod parts;
 mod settling;

@@ -1,10 +1,9 @@
 // Pages work without this. With it prices add up, the countdown runs, seats that others take go grey,
 // and an open page shows what has changed.
 
-// Where nothing was heard; the list of bookings has no stream of its own.
-const LOOK_MS = 4000;
 const FOLLOW_AGAIN_MS = 2000;
-const SEATS_MS = 2000;
+// Told to the document when a part of the page was put in another's place.
+const REPLACED = "marquee:replaced";
 
 /** @param {string} selector @returns {HTMLElement | null} */
 const one = (selector) => document.querySelector(selector);
@@ -101,21 +100,26 @@ function seats() {
     order[0]?.focus();
     update();
   });
-  const look = async () => {
-    if (!form.isConnected) return;
-    const answer = await fetch(form.dataset.taken ?? "").catch(() => null);
-    const taken = answer?.ok ? new Set((await answer.json()).taken) : new Set();
-    for (const box of boxes()) {
-      if (!taken.has(box.value)) continue;
-      const cell = /** @type {HTMLElement} */ (box.closest("td"));
-      cell.className = "taken";
-      cell.replaceChildren(document.createElement("span"));
-    }
-    order = order.filter((it) => it.isConnected);
-    update();
-    setTimeout(look, SEATS_MS);
+  const become = (/** @type {HTMLInputElement} */ box, /** @type {boolean} */ free) => {
+    const cell = /** @type {HTMLElement} */ (box.closest("td"));
+    if (box.disabled !== free) return;
+    box.disabled = !free;
+    if (!free) box.checked = false;
+    cell.classList.toggle("free", free);
+    cell.classList.toggle("taken", !free);
+    box.setAttribute("aria-label", `${box.dataset.name} · ${free ? form.dataset.free : form.dataset.taken}`);
   };
-  setTimeout(look, SEATS_MS);
+  follow(form.dataset.events ?? "", () => !form.isConnected, (event, data) => {
+    /** @type {{seats: {id: string, state: string}[]}} */
+    const { seats } = JSON.parse(data);
+    const told = new Map(seats.map((seat) => [seat.id, seat.state]));
+    for (const box of boxes()) {
+      const state = told.get(box.value) ?? (event === "snapshot" ? "AVAILABLE" : null);
+      if (state) become(box, state === "AVAILABLE");
+    }
+    order = order.filter((box) => box.checked);
+    update();
+  });
   update();
 }
 
@@ -132,6 +136,7 @@ function live() {
       const next = page.querySelector("#live");
       if (next && next.getAttribute("data-version") !== now.dataset.version) {
         now.replaceWith(next);
+        document.dispatchEvent(new Event(REPLACED));
         countdown();
         seats();
       }
@@ -139,31 +144,68 @@ function live() {
       offline.hidden = false;
     }
   };
-  if (/^\/bookings\/./.test(location.pathname)) follow(look);
-  const again = async () => {
-    await look();
-    setTimeout(again, LOOK_MS);
-  };
-  setTimeout(again, LOOK_MS);
+  const ended = () => one("#live")?.dataset.ended === "true";
+  follow(`${location.pathname}/events`, ended, look, look);
 }
 
 /**
- * Looks as soon as the server says anything about this booking, until nothing can follow.
- * @param {() => Promise<void>} look
+ * Hears what the server says under a path, until there is nothing more to hear. A page that nobody
+ * looks at lets go: a browser has few connections to a server.
+ * @param {string} path
+ * @param {() => boolean} over
+ * @param {(event: string, data: string) => unknown} hear
+ * @param {() => unknown} [missed] called whenever something may have been said unheard
  */
-async function follow(look) {
-  for (;;) {
+async function follow(path, over, hear, missed = () => {}) {
+  while (!over()) {
+    if (document.hidden) await once(document, "visibilitychange");
+    const stop = new AbortController();
+    const leave = () => (document.hidden || over()) && stop.abort();
+    for (const name of ["visibilitychange", REPLACED]) document.addEventListener(name, leave);
     try {
-      const answer = await fetch(`${location.pathname}/events`);
-      if (!answer.ok || !answer.body) return;
-      const words = answer.body.getReader();
-      while (!(await words.read()).done) await look();
-      if (one("#live")?.dataset.rests === "true") return;
+      const answer = await fetch(path, { signal: stop.signal });
+      if (answer.status === 404) return;
+      for await (const [event, data] of eventsOf(answer)) {
+        await hear(event, data);
+        if (over()) return stop.abort();
+      }
     } catch {
       // Comes again.
+    } finally {
+      for (const name of ["visibilitychange", REPLACED]) document.removeEventListener(name, leave);
     }
+    if (over()) return;
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS));
+    await missed();
   }
+}
+
+/**
+ * The events of a stream, each with its data.
+ * @param {Response} answer
+ * @returns {AsyncGenerator<[string, string]>}
+ */
+async function* eventsOf(answer) {
+  if (!answer.ok || !answer.body) return;
+  const words = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await words.read();
+    if (done) return;
+    text += value;
+    const whole = text.split("\n\n");
+    text = whole.pop() ?? "";
+    for (const frame of whole) {
+      const event = /^event: (.*)$/m.exec(frame);
+      const data = /^data: (.*)$/m.exec(frame);
+      if (event && data) yield [event[1], data[1]];
+    }
+  }
+}
+
+/** @param {EventTarget} target @param {string} name */
+function once(target, name) {
+  return new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
 }
 
 party();

@@ -122,8 +122,8 @@ struct BookingPage {
     people: String,
     amount: String,
     status: &'static str,
-    /// Nothing is expected to happen without a click.
-    rests: bool,
+    /// Nothing can follow.
+    ended: bool,
     deadline: Option<Deadline>,
     pay: Option<Pay>,
     waiting: Option<Waiting>,
@@ -250,7 +250,7 @@ fn page_of(
         people: people(booking.party_size, language),
         amount: written(booking.amount.value, language),
         status: status(booking.status, language),
-        rests: undo.is_none() && !moves(booking.status),
+        ended: booking.status.is_terminal(),
         deadline: deadline.map(|at| Deadline {
             at: at.to_string(),
             now: booking.server_time.to_string(),
@@ -277,17 +277,6 @@ fn page_of(
         key: Uuid::new_v4().simple().to_string(),
         frame,
     }
-}
-
-/// Whether a booking goes on from there without a click.
-fn moves(status: ReservationStatus) -> bool {
-    matches!(
-        status,
-        ReservationStatus::PaymentPending
-            | ReservationStatus::PaymentDeferred
-            | ReservationStatus::SeatSelected
-            | ReservationStatus::Cancelling
-    )
 }
 
 /// The customer need not wait, and is told so.

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub(crate) fn routes() -> Router<Site> {
-    Router::new().route("/bookings", get(list))
+    Router::new().route("/bookings", get(list)).route("/bookings/events", get(events))
 }
 
 #[derive(Deserialize)]
@@ -79,4 +79,9 @@ async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
     let entries = found.items.into_iter().map(entry).collect();
     let frame = Frame::new(&visitor, words.my_bookings);
     page::shown(&BookingsPage { frame, version, entries }, StatusCode::OK)
+}
+
+/// What happens to any of them, for the page that is open.
+async fn events(State(site): State<Site>, visitor: Visitor) -> Response {
+    site.stream(&visitor, "/mypage/events").await
 }

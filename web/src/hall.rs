@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
-        .route("/shows/{id}/taken", get(taken))
+        .route("/shows/{id}/events", get(events))
         .route("/shows/{id}/best-seats", get(best_seats))
 }
 
@@ -62,7 +62,11 @@ pub(crate) struct MapSeat {
     pub(crate) id: String,
     pub(crate) number: String,
     pub(crate) class: &'static str,
-    pub(crate) says: String,
+    /// Number and grade.
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    /// Of the grade that was reserved.
+    pub(crate) fits: bool,
     pub(crate) free: bool,
 }
 
@@ -115,7 +119,9 @@ fn rows_of(map: MapJson, of_grade: Grade, language: Language) -> Vec<MapRow> {
             };
             let place = &mut places[(seat.x - first) as usize];
             *place = Some(MapSeat {
-                says: format!("{} {} · {state}", seat.number, grade(seat.grade, language)),
+                name: format!("{} {}", seat.number, grade(seat.grade, language)),
+                state,
+                fits: fits && class != "mine",
                 free: class.starts_with("free"),
                 id: seat.id,
                 number: seat.number,
@@ -127,14 +133,9 @@ fn rows_of(map: MapJson, of_grade: Grade, language: Language) -> Vec<MapRow> {
     rows.into_iter().map(row).collect()
 }
 
-/// Who has a seat now, for a map that is open.
-async fn taken(State(site): State<Site>, visitor: Visitor, Path(show): Path<String>) -> Response {
-    let map = site.get::<MapJson>(&visitor, &format!("/showtimes/{show}/seatmap")).await;
-    answer(map.map(|map| {
-        let seats = map.blocks.into_iter().flat_map(|block| block.rows).flat_map(|row| row.seats);
-        let taken = seats.filter(|seat| seat.state != "AVAILABLE" && seat.state != "MINE");
-        json!({"taken": taken.map(|seat| seat.id).collect::<Vec<_>>()})
-    }))
+/// Who takes which seat meanwhile, for a map that is open.
+async fn events(State(site): State<Site>, visitor: Visitor, Path(show): Path<String>) -> Response {
+    site.stream(&visitor, &format!("/showtimes/{show}/seatmap/events")).await
 }
 
 #[derive(Deserialize)]
@@ -151,13 +152,8 @@ async fn best_seats(
     Query(BestQuery { party_size, grade }): Query<BestQuery>,
 ) -> Response {
     let path = format!("/showtimes/{show}/best-seats?partySize={party_size}&grade={grade}");
-    let found = site.get::<Value>(&visitor, &path).await;
-    answer(found.map(|found| json!({"seatIds": found["items"][0]["seatIds"]})))
-}
-
-fn answer(found: Result<Value, Refused>) -> Response {
-    match found {
-        Ok(body) => Json(body).into_response(),
+    match site.get::<Value>(&visitor, &path).await {
+        Ok(found) => Json(json!({"seatIds": found["items"][0]["seatIds"]})).into_response(),
         Err(refused) => refused.status().into_response(),
     }
 }

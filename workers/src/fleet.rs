@@ -14,8 +14,8 @@ use ::workers::connection::watch_over;
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
-use api::events::Waiting;
 use api::{App, TemporalLink};
+use api::{OpenMaps, Waiting};
 use domain::reservation::Deadlines;
 use gateway::limiter::{Limiter, Limits};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         require_idempotency_key: options.require_idempotency_key,
         stopping: about_to_stop,
         waiting: Waiting::default(),
+        open_maps: OpenMaps::default(),
         faults: None,
         breaker: None,
         ledger: None,

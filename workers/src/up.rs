@@ -18,9 +18,9 @@ use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
 use api::callbacks;
-use api::events::Waiting;
 use api::faults::Faults;
 use api::{App, TemporalLink};
+use api::{OpenMaps, Waiting};
 use domain::reservation::Deadlines;
 use events::notices::company::Company;
 use futures::future::join_all;
@@ -53,6 +53,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         require_idempotency_key: options.require_idempotency_key,
         stopping: quitting.clone(),
         waiting: Waiting::default(),
+        open_maps: OpenMaps::default(),
         faults: (options.profile == Profile::Test)
             .then(|| Arc::new(Faults { ticket_slots: (ticket_slots, Queue::Ticket.slots()) })),
         breaker: Some(limiter.state()),

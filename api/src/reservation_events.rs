@@ -4,10 +4,10 @@
 use crate::App;
 use crate::body::{At, ReservationBody};
 use crate::caller::Anyone;
-use crate::events::{SentEvent, last_seen, more, streamed};
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::sse::{Place, SentEvent, event, last_seen, more, streamed};
 use crate::timeline::EventBody;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 use store::StoreError;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use store::changes::{Follower, Topic};
+use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -69,12 +69,12 @@ async fn watch_reservation(
     headers: HeaderMap,
     Query(query): Query<WatchQuery>,
 ) -> Result<Response, Problem> {
-    let changes = app.store.changes().watch();
     let row = seen_reservation(&app, &person, reservation).await?;
+    let changes = app.store.changes().follow(Topic::Reservation(row.id.clone()));
     let after = last_seen(&headers)?.or(query.after).unwrap_or(row.last_seq);
-    let place = app.waiting.place()?;
+    let place = app.waiting.place(Some(&person.id))?;
     let snapshot = ReservationBody::of(&app.store, &row).await?;
-    let snapshot = event(row.last_seq, "snapshot", &snapshot);
+    let snapshot = event("snapshot", &snapshot).id(row.last_seq.to_string());
     let over = row.status.is_terminal() && after >= row.last_seq;
     let watcher = Watcher {
         stopping: app.stopping.clone(),
@@ -97,7 +97,7 @@ async fn watch_reservation(
 struct Watcher {
     app: App,
     id: ReservationId,
-    changes: broadcast::Receiver<(ReservationId, i64)>,
+    changes: Follower,
     stopping: watch::Receiver<bool>,
     /// The last step that was read.
     after: i64,
@@ -106,7 +106,7 @@ struct Watcher {
     over: bool,
     /// Whether the steps were read since the last word.
     looked: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Watcher {
@@ -138,7 +138,7 @@ impl Watcher {
             self.after = step.seq;
             let (status, name) = (step.status, step.kind.as_str());
             let body = step_of(&row, step.into(), status, self.app.store.now());
-            self.ready.push_back(event(self.after, name, &body));
+            self.ready.push_back(event(name, &body).id(self.after.to_string()));
         }
         self.over = row.status.is_terminal() && self.after >= row.last_seq;
         Ok(())
@@ -146,17 +146,7 @@ impl Watcher {
 
     async fn more(&mut self) -> bool {
         self.looked = false;
-        let ours = async {
-            loop {
-                match self.changes.recv().await {
-                    Ok((id, _)) if id != self.id => {}
-                    // Also where some were missed: ours may be among them.
-                    Ok(_) | Err(RecvError::Lagged(_)) => return,
-                    Err(RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
-        more(ours, LOOK_EVERY, &mut self.stopping).await
+        more(self.changes.changed(), LOOK_EVERY, &mut self.stopping).await
     }
 }
 
@@ -173,9 +163,4 @@ fn step_of(
         deadline_at: row.deadline_at.map(At),
         allowed_actions: row.allowed_actions(now),
     }
-}
-
-fn event(seq: i64, name: &str, body: &impl Serialize) -> Event {
-    let data = serde_json::to_string(body).expect("plain data has a JSON form");
-    Event::default().id(seq.to_string()).event(name).data(data)
 }
