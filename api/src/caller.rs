@@ -6,6 +6,7 @@
 
 use crate::App;
 use crate::problem::Problem;
+use crate::rate::Rate;
 use crate::tokens::Tokens;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
@@ -25,12 +26,19 @@ const DEMO_CUSTOMER: &str = "demo";
 pub enum Trust {
     /// Anybody on this machine.
     ThisMachine,
-    /// Whoever has a token.
-    Tokens(Arc<Tokens>),
+    /// Whoever has a token; and how often one person may ask, if that is counted.
+    Tokens { tokens: Arc<Tokens>, rate: Option<Rate> },
 }
 
 /// The customer that a request acts as, whatever the role: what is a customer's own.
 pub(crate) struct Caller(pub(crate) CustomerId);
+
+impl Caller {
+    /// Whoever tries the system on their own machine.
+    pub(crate) fn is_demo(&self, app: &App) -> bool {
+        matches!(app.trust, Trust::ThisMachine) && self.0.as_str() == DEMO_CUSTOMER
+    }
+}
 
 /// Whoever calls: the customer sees their own, staff everybody's.
 pub(crate) struct Anyone(pub(crate) Person);
@@ -87,7 +95,7 @@ impl OptionalFromRequestParts<App> for Caller {
         let says_nothing = !parts.headers.contains_key(AUTHORIZATION)
             && parts.extensions.get::<Person>().is_none();
         match &app.trust {
-            Trust::Tokens(_) if says_nothing => Ok(None),
+            Trust::Tokens { .. } if says_nothing => Ok(None),
             _ => Ok(Some(Self(who(parts, app, Role::Customer)?.id))),
         }
     }
@@ -107,8 +115,11 @@ fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
     let person = match (known, &app.trust) {
         (Some(person), _) => person,
         (None, Trust::ThisMachine) => named(parts)?,
-        (None, Trust::Tokens(tokens)) => borne(parts, tokens)?,
+        (None, Trust::Tokens { tokens, .. }) => borne(parts, tokens)?,
     };
+    if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
+        rate.take(&person.id, &parts.extensions)?;
+    }
     if person.role.may_act_as(needed) {
         return Ok(person);
     }
@@ -145,7 +156,7 @@ pub(crate) async fn loopback_names_only(
     request: Request,
     next: Next,
 ) -> Response {
-    if matches!(trust, Trust::Tokens(_)) || names_loopback(request.headers()) {
+    if matches!(trust, Trust::Tokens { .. }) || names_loopback(request.headers()) {
         return next.run(request).await;
     }
     let detail = "without tokens this server answers to loopback names only";

@@ -96,7 +96,7 @@ async fn read(
     let mut reader = Reader::new(&app, after);
     let mut found = reader.read(limit).await?;
     if found.is_empty() && wait > 0 {
-        let _place = app.waiting.place(Some(&partner.id))?;
+        let _place = app.watched.waiting.place(Some(&partner.id))?;
         let deadline = Instant::now() + Duration::from_secs(wait);
         while found.is_empty() && timeout_at(deadline, reader.more()).await == Ok(true) {
             found = reader.read(limit).await?;
@@ -118,7 +118,7 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 /// Server-sent events from after a place on. It ends when the process stops or the store fails; who
 /// reads it was told with the first word when to come again, with the last id seen.
 fn stream(app: &App, partner: &Person, after: i64) -> Result<Response, Problem> {
-    let place = app.waiting.place(Some(&partner.id))?;
+    let place = app.watched.waiting.place(Some(&partner.id))?;
     let begin = (Reader::new(app, after), VecDeque::new(), place);
     let events = unfold(begin, |(mut reader, mut read, place)| async move {
         while read.is_empty() {

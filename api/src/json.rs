@@ -42,6 +42,10 @@ where
         }
         let bytes = Bytes::from_request(request, state).await;
         let bytes = bytes.map_err(|_| Problem::malformed("the body could not be read"))?;
+        // Serde would take a list for an object without names.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(not_an_object(&bytes));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader)
             .map_err(|error| Problem::mistake(&pointer(error.path()), error.inner().to_string()))?;
@@ -102,6 +106,13 @@ impl<const MAX: usize> PartialSchema for Text<MAX> {
 impl<const MAX: usize> ToSchema for Text<MAX> {
     fn name() -> Cow<'static, str> {
         format!("Text{MAX}").into()
+    }
+}
+
+fn not_an_object(bytes: &[u8]) -> Problem {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Ok(_) => Problem::mistake("", "an object is expected"),
+        Err(error) => Problem::malformed(error.to_string()),
     }
 }
 

@@ -15,12 +15,14 @@ pub mod faults;
 pub mod gateway_calls;
 pub mod health;
 pub mod invariants;
+pub mod lookups;
 pub mod movies;
 pub mod mypage;
 pub mod mypage_events;
 pub mod notifications;
 pub mod payments;
 pub mod progress;
+pub mod rate;
 pub mod reservation_events;
 pub mod reservations;
 pub mod seat_map_events;
@@ -52,9 +54,7 @@ use ::events::webhooks::reach::Reach;
 use axum::Router;
 use axum::middleware;
 use gateway::breaker::State;
-pub use seat_map_events::OpenMaps;
-pub use sse::Waiting;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use store::audit::Ledger;
 use temporalio_client::Client;
@@ -74,10 +74,7 @@ pub struct App {
     /// Becomes true when the process is about to stop: it is not ready any more, and whoever waits
     /// is told to come back.
     pub stopping: watch::Receiver<bool>,
-    /// Those who wait for events.
-    pub waiting: Waiting,
-    /// The seat maps that somebody watches.
-    pub open_maps: OpenMaps,
+    pub watched: Watched,
     /// Only in the test profile.
     pub faults: Option<Arc<faults::Faults>>,
     /// The gateway's ledger for the auditor, where it can be read.
@@ -87,12 +84,21 @@ pub struct App {
     pub reach: Reach,
 }
 
+/// Those who wait for events, and the seat maps that some of them watch.
+#[derive(Clone, Default)]
+pub struct Watched {
+    waiting: sse::Waiting,
+    maps: seat_map_events::OpenMaps,
+}
+
 /// The connection to Temporal, made and watched in the background. Bookings are taken without it.
 #[derive(Clone)]
 pub struct TemporalLink {
     /// None until it has been reached once.
     pub client: watch::Receiver<Option<Client>>,
     pub up: watch::Receiver<bool>,
+    /// Where people look at runs: the address of the namespace in its web interface, once known.
+    pub ui: Arc<OnceLock<String>>,
 }
 
 /// All routes, and their description.
@@ -103,6 +109,7 @@ pub fn router(app: App) -> Router {
         .merge(openapi::pages(document))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(trust.clone(), rate::tell))
         .layer(middleware::from_fn_with_state(trust, caller::loopback_names_only))
         .layer(middleware::from_fn(bytes::whole_body))
         .layer(middleware::from_fn(problem::render))
@@ -138,6 +145,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(webhooks::routes())
         .merge(attention::routes())
+        .merge(lookups::routes())
         .merge(audit_entries::routes())
         .merge(blocked_refunds::routes())
         .merge(blocked_seats::routes())

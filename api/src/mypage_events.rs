@@ -43,7 +43,7 @@ struct SnapshotBody<'a> {
     security(("bearer" = ["customer"]))
 )]
 async fn watch_mypage(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
-    let place = app.waiting.place(Some(&caller))?;
+    let place = app.watched.waiting.place(Some(&caller))?;
     let changes = app.store.changes().follow(Topic::Customer(caller.clone()));
     let mut watcher = Watcher {
         store: app.store,

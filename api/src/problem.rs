@@ -169,7 +169,8 @@ impl Problem {
             | Refusal::TicketUsed
             | Refusal::TicketCancelled
             | Refusal::IdempotencyKeyReused
-            | Refusal::LimitExceeded => {}
+            | Refusal::LimitExceeded
+            | Refusal::TooManyUnpaid { .. } => {}
         }
         match row {
             Some(row) if status == StatusCode::CONFLICT => problem.about(row, now),
@@ -228,6 +229,10 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
             (conflict, "some of the tickets were cancelled before".into())
         }
         Refusal::LimitExceeded => (conflict, "this was asked for as often as it may be".into()),
+        Refusal::TooManyUnpaid { max } => (
+            conflict,
+            format!("at most {max} unpaid reservations of one showtime: pay for one, or cancel it"),
+        ),
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())
         }

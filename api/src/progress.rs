@@ -38,6 +38,10 @@ struct ProgressBody {
     status_label: &'static str,
     /// What is done next.
     owes: &'static str,
+    /// Who carries it out: the run of its booking, or of its open cancellation.
+    workflow_id: String,
+    /// Where staff looks at that run.
+    workflow_url: Option<String>,
     /// Until when the customer is to act.
     until: Option<At>,
     server_time: At,
@@ -60,8 +64,15 @@ async fn read(
         Some(owes) => ("workflow", owes),
         None => ("store", from_store(&app, &row).await?),
     };
+    let workflow_id = match &row.open_cancellation {
+        Some(undo) => cancellation::workflow_id(undo),
+        None => booking::workflow_id(&row.id),
+    };
+    let ui = app.temporal.ui.get().filter(|_| person.confined_to().is_none());
     Ok(Json(ProgressBody {
         source,
+        workflow_url: ui.map(|ui| format!("{ui}/workflows/{}", workflow_id.replace('/', "%2F"))),
+        workflow_id,
         status: row.status,
         status_label: row.status.label(),
         owes,

@@ -72,7 +72,7 @@ async fn watch_reservation(
     let row = seen_reservation(&app, &person, reservation).await?;
     let changes = app.store.changes().follow(Topic::Reservation(row.id.clone()));
     let after = last_seen(&headers)?.or(query.after).unwrap_or(row.last_seq);
-    let place = app.waiting.place(Some(&person.id))?;
+    let place = app.watched.waiting.place(Some(&person.id))?;
     let snapshot = ReservationBody::of(&app.store, &row).await?;
     let snapshot = event("snapshot", &snapshot).id(row.last_seq.to_string());
     let over = row.status.is_terminal() && after >= row.last_seq;

@@ -190,7 +190,8 @@ fn contact(body: ContactBody) -> Result<Contact, Problem> {
 
 /// Reserves, in the full form or in the report's.
 ///
-/// 409 `sold-out`, `sales-closed`; 422 `age-restricted`, `party-size`, `not-offered`.
+/// 409 `sold-out`, `sales-closed`, `limit-exceeded`; 422 `age-restricted`, `party-size`,
+/// `wrong-grade`.
 #[utoipa::path(
     post, path = "/reservations", operation_id = "reserve",
     params(KeyHeader),
@@ -200,10 +201,12 @@ fn contact(body: ContactBody) -> Result<Contact, Problem> {
 )]
 async fn reserve(
     State(app): State<App>,
-    Caller(caller): Caller,
+    caller: Caller,
     headers: HeaderMap,
     Json { value, digest }: Json<ReserveBody>,
 ) -> Result<Response, Problem> {
+    let unlimited = caller.is_demo(&app);
+    let Caller(caller) = caller;
     let key = key_of(&app, &headers, &caller, "POST /reservations", &digest)?;
     let wish = Wish::try_from(value)?;
     if wish.has_plan() && !app.company.tongue.charges_later() {
@@ -217,8 +220,16 @@ async fn reserve(
             let offer = listed.offer;
             let trace_parent = trace::parent();
             let customer_id = caller;
-            let new =
-                NewReservation { customer_id, offer, grade, party, plan, contact, trace_parent };
+            let new = NewReservation {
+                customer_id,
+                offer,
+                grade,
+                party,
+                plan,
+                contact,
+                unlimited,
+                trace_parent,
+            };
             let decided = Decided::from(&app, app.store.reserve(&new, key.as_ref()).await?)?;
             decided.answer(&app, StatusCode::CREATED).await
         }
@@ -263,6 +274,8 @@ async fn reserve_next(
             party: Party::one_adult(),
             plan: Some(Plan { method: Method::Card, seats: PlanSeats::Best }),
             contact: contact.clone(),
+            // A plan pays for it.
+            unlimited: true,
             trace_parent: trace::parent(),
         };
         ended = app.store.reserve(&new, key).await?;

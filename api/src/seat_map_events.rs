@@ -36,7 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// The maps that are watched now, each with what its watchers see.
 #[derive(Clone, Default)]
-pub struct OpenMaps(Arc<Mutex<HashMap<ShowtimeId, watch::Sender<Seen>>>>);
+pub(crate) struct OpenMaps(Arc<Mutex<HashMap<ShowtimeId, watch::Sender<Seen>>>>);
 
 /// What the last look at a map has found.
 #[derive(Clone)]
@@ -86,8 +86,8 @@ async fn watch_seats(
     Path(showtime): Path<String>,
 ) -> Result<Response, Problem> {
     let showtime: ShowtimeId = id(showtime, "showtime")?;
-    let place = app.waiting.place(caller.as_ref().map(|Caller(caller)| caller))?;
-    let mut seen = app.open_maps.watch(&app.store, &showtime);
+    let place = app.watched.waiting.place(caller.as_ref().map(|Caller(caller)| caller))?;
+    let mut seen = app.watched.maps.watch(&app.store, &showtime);
     let first = seen.wait_for(|seen| !matches!(seen, Seen::NotYet)).await;
     match first.map(|seen| seen.clone()) {
         Ok(Seen::Map(_)) => {}

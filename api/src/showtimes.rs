@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::body::{At, M, TIME_ZONE};
+use crate::caller::Staff;
 use crate::etag;
 use crate::outcome::id;
 use crate::paging::{Page, PageQuery, Paging};
@@ -22,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(list_for_staff))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -117,6 +118,11 @@ async fn list(
     page: Paging,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
+    let found = found(&app, &page, query).await?;
+    Ok(page.answer(found, cursor, ShowtimeBody::from))
+}
+
+async fn found(app: &App, page: &Paging, query: ListQuery) -> Result<Vec<ListedShowtime>, Problem> {
     let (from, until) = match query.date.as_deref() {
         None => (app.store.now(), None),
         Some(date) => day(date).map(|start| (start, Some(start.plus(DAY))))?,
@@ -128,8 +134,55 @@ async fn list(
         until,
         after: page.cursor().map(position).transpose()?,
     };
-    let found = app.store.showtimes(&filter, page.fetch()).await?;
-    Ok(page.answer(found, cursor, ShowtimeBody::from))
+    Ok(app.store.showtimes(&filter, page.fetch()).await?)
+}
+
+/// How a grade of a showtime sells.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GradeSales)]
+struct SalesBody {
+    grade: Grade,
+    sellable: u32,
+    /// Promised, and not assigned yet.
+    held: u32,
+    sold: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShowtimeSales)]
+struct ShowtimeSalesBody {
+    showtime: ShowtimeBody,
+    sales: Vec<SalesBody>,
+}
+
+impl From<ListedShowtime> for ShowtimeSalesBody {
+    fn from(listed: ListedShowtime) -> Self {
+        let sales = |pool: &domain::catalogue::Pool| SalesBody {
+            grade: pool.grade,
+            sellable: pool.sellable,
+            held: pool.held,
+            sold: pool.sold,
+        };
+        let sales = listed.offer.pools.iter().map(sales).collect();
+        Self { sales, showtime: listed.into() }
+    }
+}
+
+/// Showtimes as the list for everybody has them, with what of each grade is held and sold.
+#[utoipa::path(
+    get, path = "/admin/showtimes", operation_id = "listShowtimeSales",
+    params(PageQuery, ListQuery),
+    responses((status = 200, body = Page<ShowtimeSalesBody>), (status = 304)),
+    security(("bearer" = ["staff"]))
+)]
+async fn list_for_staff(
+    State(app): State<App>,
+    Staff(_): Staff,
+    page: Paging,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let found = found(&app, &page, query).await?;
+    Ok(page.answer(found, cursor, ShowtimeSalesBody::from))
 }
 
 /// A list in the order of start and id goes on after both.

@@ -27,7 +27,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 
 /// Places for those who wait for events: so many in all, and of each who is known.
 #[derive(Clone)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     all: Arc<Semaphore>,
     each: Arc<Mutex<HashMap<CustomerId, usize>>>,
 }

@@ -8,12 +8,17 @@ use domain::words::Role;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Clocks may differ by this much.
 const LEEWAY_SECS: u64 = 30;
 
-/// The keys of an issuer, each with what a token signed by it has to say.
-pub struct Tokens(Vec<Key>);
+/// The keys of an issuer, each with what a token signed by it has to say. They may be exchanged.
+pub struct Tokens {
+    keys: RwLock<Arc<[Key]>>,
+    issuer: String,
+    audience: String,
+}
 
 struct Key {
     id: Option<String>,
@@ -54,28 +59,41 @@ struct Claims {
 impl Tokens {
     /// `key_set` is the issuer's JWKS (RFC 7517). Its keys say how they sign; a token has no say in that.
     pub fn new(key_set: &str, issuer: &str, audience: &str) -> Result<Self, KeysError> {
-        let set: JwkSet = serde_json::from_str(key_set).map_err(KeysError::NotASet)?;
-        let keys = set.keys.iter().map(|jwk| Key::of(jwk, issuer, audience));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
+        let keys = RwLock::new(keys_in(key_set, issuer, audience)?);
+        Ok(Self { keys, issuer: issuer.to_owned(), audience: audience.to_owned() })
+    }
+
+    /// From now on these are the issuer's keys; those that cannot be used change nothing.
+    pub fn exchange(&self, key_set: &str) -> Result<(), KeysError> {
+        let keys = keys_in(key_set, &self.issuer, &self.audience)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
     }
 
     /// Who bears it.
     pub(crate) fn person(&self, token: &str) -> Result<Person, Disbelief> {
-        let key = self.key_of(token).ok_or(Disbelief::Invalid)?;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let key = key_of(&keys, token).ok_or(Disbelief::Invalid)?;
         let claims = decode::<Claims>(token, &key.decoding, &key.validation);
         let Claims { sub, role } = claims.map_err(|error| disbelief(&error))?.claims;
         let role = role.as_deref().map_or(Ok(Role::Customer), Role::parse);
         let role = role.map_err(|_| Disbelief::NoSuchRole)?;
         Ok(Person { id: id_of(&sub), role })
     }
+}
 
-    fn key_of(&self, token: &str) -> Option<&Key> {
-        match decode_header(token).ok()?.kid {
-            Some(kid) => self.0.iter().find(|key| key.id.as_ref() == Some(&kid)),
-            // A set of one key needs no names.
-            None => self.0.first().filter(|_| self.0.len() == 1),
-        }
+fn keys_in(key_set: &str, issuer: &str, audience: &str) -> Result<Arc<[Key]>, KeysError> {
+    let set: JwkSet = serde_json::from_str(key_set).map_err(KeysError::NotASet)?;
+    let keys = set.keys.iter().map(|jwk| Key::of(jwk, issuer, audience));
+    let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
+    if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
+}
+
+fn key_of<'a>(keys: &'a [Key], token: &str) -> Option<&'a Key> {
+    match decode_header(token).ok()?.kid {
+        Some(kid) => keys.iter().find(|key| key.id.as_ref() == Some(&kid)),
+        // A set of one key needs no names.
+        None => keys.first().filter(|_| keys.len() == 1),
     }
 }
 

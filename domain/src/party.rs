@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 /// Nobody may ask for more people than this, whatever the showtime allows.
 pub const PARTY_SIZE_LIMIT: u32 = 20;
 
+/// How many reservations of one showtime a customer may hold without having paid, but for those that
+/// a plan pays (specification 1.9).
+pub const UNPAID_MAX: u32 = 4;
+
 /// The people of one reservation by audience type, between 1 and [`PARTY_SIZE_LIMIT`] in all.
 ///
 /// On the wire a list, `[{"type":"ADULT","count":2}]` (specification 2.6): a type named twice is

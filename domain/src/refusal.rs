@@ -68,6 +68,10 @@ pub enum Refusal {
     IdempotencyKeyReused,
     /// It was asked for as often as it may be.
     LimitExceeded,
+    /// As many as one may have for a showtime without having paid.
+    TooManyUnpaid {
+        max: u32,
+    },
 }
 
 impl Refusal {
@@ -95,7 +99,7 @@ impl Refusal {
             Self::TicketCancelled | Self::TicketsCancelled { .. } => "ticket-cancelled",
             Self::TooEarly { .. } => "too-early",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
-            Self::LimitExceeded => "limit-exceeded",
+            Self::LimitExceeded | Self::TooManyUnpaid { .. } => "limit-exceeded",
         }
     }
 }

@@ -126,9 +126,13 @@ create table reservation (
     updated_at        bigint not null,
     version           bigint not null,
     last_seq          bigint not null, -- place of the last timeline event
-    trace_parent      text             -- W3C; of the request that made it, where traces are collected
+    trace_parent      text,            -- W3C; of the request that made it, where traces are collected
+    unpaid_place      bigint           -- which of a customer's few unpaid ones it is; null: not limited
 );
 create unique index reservation_code on reservation (code);
+create unique index reservation_unpaid on reservation (customer_id, showtime_id, unpaid_place)
+    where unpaid_place is not null
+    and status in ('RESERVED', 'PAYMENT_PENDING', 'PAYMENT_DEFERRED');
 create index reservation_by_customer on reservation (customer_id, reservation_id);
 create index reservation_by_showtime on reservation (showtime_id, reservation_id);
 create index reservation_ticketless on reservation (updated_at, reservation_id)
@@ -151,6 +155,7 @@ create table contact (
     phone          text,
     language       text not null -- that notices are written in
 );
+create index contact_by_name on contact (name, reservation_id) where name is not null;
 
 create table payment_attempt (
     payment_attempt_id text   not null primary key,

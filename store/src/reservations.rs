@@ -69,6 +69,38 @@ impl Store {
         .collect()
     }
 
+    /// The one that this code, in capital letters, is of.
+    pub async fn reservation_by_code(&self, code: &str) -> Result<Option<Reservation>, StoreError> {
+        sqlx::query(concat!("select ", columns!(), " from reservation where code = $1"))
+            .bind(code.to_owned())
+            .fetch_optional(self.readers())
+            .await?
+            .map(|row| reservation(&row))
+            .transpose()
+    }
+
+    /// Those that were made under this name, newest first.
+    pub async fn reservations_by_name(
+        &self,
+        name: &str,
+        limit: i64,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        sqlx::query(concat!(
+            "select ",
+            columns!(),
+            " from reservation where reservation_id in \
+             (select reservation_id from contact where name = $1 \
+             order by reservation_id desc limit $2) order by reservation_id desc"
+        ))
+        .bind(name.to_owned())
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(reservation)
+        .collect()
+    }
+
     /// How many reservations stand where. Reads all of them: for operators, not for customers.
     pub async fn count_by_status(&self) -> Result<Vec<(ReservationStatus, u64)>, StoreError> {
         sqlx::query("select status, count(*) as count from reservation group by status")

@@ -7,7 +7,7 @@ use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, idempotency, mypage, repeated};
 use domain::catalogue::{Pool, Showtime};
 use domain::ids::{CustomerId, ReservationId};
-use domain::party::Party;
+use domain::party::{Party, UNPAID_MAX};
 use domain::refusal::Refusal;
 use domain::reservation::{Plan, Reservation, SoldShowtime};
 use domain::time::Time;
@@ -27,6 +27,8 @@ pub struct NewReservation {
     pub party: Party,
     pub plan: Option<Plan>,
     pub contact: Contact,
+    /// May hold any number unpaid.
+    pub unlimited: bool,
     /// The trace that it is part of, as W3C writes it; nothing where nobody collects traces.
     pub trace_parent: Option<String>,
 }
@@ -56,8 +58,9 @@ impl std::fmt::Debug for Contact {
     }
 }
 
-/// Codes are drawn again when one is taken; 2^40 codes make a second draw rare.
-const CODE_DRAWS_MAX: u32 = 5;
+/// Codes are drawn again when one is taken, and so are places among the unpaid; 2^40 codes and few
+/// who reserve twice at once make a second draw rare.
+const DRAWS_MAX: u32 = 5;
 const CODE_CHARACTERS: usize = 8;
 
 impl Store {
@@ -118,7 +121,10 @@ impl Store {
             _ => Some(now),
         };
         row.last_seq = i64::try_from(events.len()).expect("a create has few events");
-        insert(&mut tx, &mut row, new.trace_parent.as_deref()).await?;
+        if !insert(&mut tx, &mut row, new).await? {
+            let refusal = Refusal::TooManyUnpaid { max: UNPAID_MAX };
+            return left(tx, Decision::Refused(refusal, None)).await;
+        }
         insert_contact(&mut tx, &row.id, &new.contact).await?;
         if row.attempt.is_some() {
             self.insert_attempt(&mut tx, &row, None).await?;
@@ -228,23 +234,32 @@ fn new_row(id: &ReservationId, new: &NewReservation, amount: Won, now: Time) -> 
     }
 }
 
+/// False when the customer has as many unpaid ones as there may be.
 async fn insert(
     tx: &mut Tx,
     row: &mut Reservation,
-    trace_parent: Option<&str>,
-) -> Result<(), StoreError> {
-    for _ in 0..CODE_DRAWS_MAX {
+    new: &NewReservation,
+) -> Result<bool, StoreError> {
+    let limited = row.plan.is_none() && !new.unlimited;
+    for _ in 0..DRAWS_MAX {
         row.code = fresh::code(CODE_CHARACTERS);
+        let place = match limited {
+            true => match unpaid_place(tx, row).await? {
+                Some(place) => Some(place),
+                None => return Ok(false),
+            },
+            false => None,
+        };
         let inserted = sqlx::query(
             "insert into reservation (reservation_id, code, customer_id, showtime_id, movie_title, \
              theater_name, auditorium_name, starts_at, ends_at, cancel_policy, grade, party, \
              amount, status, capacity, plan, attempts_left, refunded, seat_status, seat_numbers, \
              ticket_status, deadline_at, attend_at, wakes, created_at, updated_at, version, \
              last_seq, prices, attempt_n, attempt_method, attempt_status, estimated_at, \
-             trace_parent) \
+             trace_parent, unpaid_place) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24, $25, $26, $27, $28, $29) \
-             on conflict (code) do nothing",
+             $16, $17, 0, $18, '[]', $19, $20, $21, 0, $22, $22, 1, $23, $24, $25, $26, $27, $28, $29, $30) \
+             on conflict do nothing",
         )
         .bind(row.id.as_str())
         .bind(row.code.as_str())
@@ -274,14 +289,28 @@ async fn insert(
         .bind(row.attempt.map(|attempt| attempt.method.as_str().to_owned()))
         .bind(row.attempt.map(|attempt| attempt.status.as_str().to_owned()))
         .bind(row.estimated_at.map(Time::as_millis))
-        .bind(trace_parent.map(str::to_owned))
+        .bind(new.trace_parent.clone())
+        .bind(place)
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {
-            return Ok(());
+            return Ok(true);
         }
     }
     Err(StoreError::Broken("no free reservation code".to_owned()))
+}
+
+/// The first of a customer's places for unpaid ones that is free; the index decides.
+async fn unpaid_place(tx: &mut Tx, row: &Reservation) -> Result<Option<i64>, StoreError> {
+    let sql = "select unpaid_place from reservation where customer_id = $1 and showtime_id = $2 \
+               and unpaid_place is not null \
+               and status in ('RESERVED', 'PAYMENT_PENDING', 'PAYMENT_DEFERRED')";
+    let had: Vec<i64> = sqlx::query_scalar(sql)
+        .bind(row.customer_id.as_str())
+        .bind(row.showtime.showtime_id.as_str())
+        .fetch_all(&mut **tx)
+        .await?;
+    Ok((0..i64::from(UNPAID_MAX)).find(|place| !had.contains(place)))
 }
 
 async fn insert_contact(

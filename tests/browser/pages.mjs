@@ -178,6 +178,47 @@ const stories = {
     await pay(other);
   },
 
+  async "is looked after by staff"() {
+    const [customer, staff] = [await visitor("customer"), await visitor("staff")];
+    await reserve(customer, 1);
+    await pay(customer);
+    const code = await customer.textContent(".code code");
+    await staff.goto(`${system}/staff`);
+    assert.match(await staff.textContent(".concerns, .empty"), /지금은 없습니다/);
+    await staff.seen("overview");
+    await staff.fill("[name=what]", code.toLowerCase());
+    await staff.click(".find button");
+    await staff.waitForURL(/staff\/bookings\/.+/);
+    assert.match(await staff.getAttribute(".card a", "href"), /namespaces\/default\/workflows\/booking%2F/);
+    await staff.seen("booking");
+    await staff.click("summary");
+    await staff.click(".danger");
+    await staff.waitForSelector(".pill.cancelled");
+    await customer.waitForSelector("[data-ended=true]");
+    assert.match(await customer.textContent(".status"), /취소완료/);
+
+    await staff.goto(`${system}/staff`);
+    await staff.check("[name=by][value=name]");
+    await staff.fill("[name=what]", "홍길동");
+    await staff.click(".find button");
+    await staff.waitForSelector(".bookings li:nth-child(2)");
+    await staff.seen("found");
+
+    await staff.goto(`${system}/staff`);
+    await staff.locator(".days a").last().click();
+    await staff.locator(".sales th a").first().click();
+    const seat = staff.locator("#keep td.free input").first();
+    const id = await seat.getAttribute("value");
+    await seat.check();
+    await staff.click("[name=blocked][value=true]");
+    const kept = staff.locator(`#keep td.blocked input[value="${id}"]`);
+    await kept.waitFor({ state: "attached" });
+    await staff.seen("kept");
+    await kept.check();
+    await staff.click("[name=blocked][value=false]");
+    await kept.waitFor({ state: "detached" });
+  },
+
   async "books without any script"() {
     const page = await visitor("plain", { scripts: false });
     await reserve(page, 2);

@@ -85,6 +85,8 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("POST", "/admin/showtimes/{id}/cancellation", Staff),
     ("GET", "/admin/showtimes/{id}/cancellation", Staff),
     ("PATCH", "/admin/showtimes/{id}/seats", Staff),
+    ("GET", "/admin/showtimes", Staff),
+    ("POST", "/admin/lookups", Staff),
     // Last: after them nothing is as it was.
     ("POST", "/reservations/{id}/cancellation", Own),
     ("GET", "/reservations/{id}/cancellation", Own),

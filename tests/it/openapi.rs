@@ -42,7 +42,7 @@ async fn people_read_it_without_anybody_elses_server() {
 #[tokio::test]
 async fn the_api_answers_as_it_is_described() {
     let issuer = Issuer::new();
-    let app = App::start(&["--auth-keys", &issuer.path("issuer.json")]).await;
+    let app = App::start(&["--auth-keys", &issuer.path("issuer.json"), "--rate-limit", "0"]).await;
     let token = issuer.token("tester", "admin");
     let tester = app.customer("tester").with_token(&token);
     let booking = tester.ticketed(2).await;

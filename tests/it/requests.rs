@@ -386,3 +386,22 @@ async fn customer_can_book(app: &App) {
     app.somebody().ticketed(1).await;
     assert!(began.elapsed() < Duration::from_secs(20), "a booking took {:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_fifth_unpaid_reservation_of_one_showtime_is_refused() {
+    let app = shared().await;
+    let customer = app.somebody();
+    let show = customer.own_showtime().await;
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        kept.push(customer.reserve_at(&show, 1).await.expect(201));
+    }
+    assert_eq!(customer.reserve_at(&show, 1).await.expect(409)["code"], "limit-exceeded");
+    // Whoever tries the system out is held to nothing.
+    let demo = app.customer("demo");
+    for _ in 0..5 {
+        demo.reserve_at(&show, 1).await.expect(201);
+    }
+    customer.pay(&kept[0]).await.expect(201);
+    customer.reserve_at(&show, 1).await.expect(201);
+}

@@ -1,7 +1,9 @@
 //! What staff may do, over HTTP: who is let in, and what is written down of it.
 
 use crate::app::stream::Stream;
-use crate::app::{Customer, id, shared, text, until};
+use crate::app::{App, Customer, id, shared, text, until};
+use crate::tokens::Issuer;
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -275,5 +277,77 @@ async fn staff_keeps_seats_back() {
         (json!({"seatIds": ["nothing"], "blocked": true}), 404),
     ] {
         staff.send(staff.request("PATCH", &path).json(&body)).await.expect(status);
+    }
+}
+
+#[tokio::test]
+async fn the_door_of_the_staff_pages_opens_with_a_token_of_staff() {
+    let issuer = Issuer::new();
+    let app = App::start(&["--auth-keys", &issuer.path("issuer.json")]).await;
+    let visitor = app.customer("nobody");
+    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build();
+    let client = client.expect("a client");
+    let page = async |cookie: &str, path: &str| {
+        let request = client.get(format!("{}{path}", app.api)).header("Cookie", cookie);
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a page"))
+    };
+    for path in ["/staff", "/staff/shows/s", "/staff/bookings/r"] {
+        let (status, text) = page("", path).await;
+        assert_eq!((status, text.contains("name=\"token\"")), (401, true), "{path}");
+    }
+    let enter = async |token: &str| {
+        let request = client.post(format!("{}/staff/session", app.api));
+        let form = "application/x-www-form-urlencoded";
+        let request = request.header("Content-Type", form).body(format!("token={token}"));
+        request.send().await.expect("an answer")
+    };
+    assert_eq!(enter("nonsense").await.status(), 401);
+    assert_eq!(enter(&issuer.token("ann", "customer")).await.status(), 403);
+    let entered = enter(&issuer.token("boss", "staff")).await;
+    assert_eq!(entered.status(), 303);
+    let cookie = entered.headers()["set-cookie"].to_str().expect("a text");
+    for part in ["Path=/staff", "HttpOnly", "SameSite=Strict"] {
+        assert!(cookie.contains(part), "{part} in {cookie}");
+    }
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let (status, text) = page(&cookie, "/staff").await;
+    assert_eq!((status, text.contains("/staff/lookups")), (200, true));
+    // It opens nothing else, and another site cannot use it.
+    assert_eq!(visitor.get("/admin/attention").await.status, 401);
+    let elsewhere = client.post(format!("{}/staff/session/end", app.api));
+    let elsewhere = elsewhere.header("Cookie", &cookie).header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(elsewhere.send().await.expect("an answer").status(), 403);
+}
+
+#[tokio::test]
+async fn staff_finds_a_booking_by_code_or_name() {
+    let app = shared().await;
+    let staff = app.somebody().as_role("staff");
+    let customer = app.somebody();
+    let show = customer.showtime().await;
+    let name = format!("김{}", customer.id);
+    let wish = json!({"showtimeId": show["id"], "grade": "STANDARD", "contact": {"name": name},
+        "admissions": [{"type": "ADULT", "count": 1}]});
+    let booking = customer.post("/reservations", wish).await.expect(201);
+    let found = async |body: Value| staff.post("/admin/lookups", body).await;
+    for body in [
+        json!({"code": text(&booking["code"]).to_lowercase()}),
+        json!({"name": format!(" {name} ")}),
+    ] {
+        let items = found(body.clone()).await.expect(200)["items"].clone();
+        assert_eq!(items.as_array().map(Vec::len), Some(1), "{body}");
+        assert_eq!(items[0]["id"], booking["id"]);
+    }
+    for body in [json!({"code": "NOTACODE"}), json!({"name": "Nobody of this name"})] {
+        assert_eq!(found(body).await.expect(200)["items"], json!([]));
+    }
+    for body in [json!({}), json!({"code": ""}), json!({"phone": "010"})] {
+        found(body).await.expect(400);
+    }
+    let sales = staff.get("/admin/showtimes?limit=1").await.expect(200)["items"][0].clone();
+    for pool in sales["sales"].as_array().expect("grades") {
+        let count = |name: &str| pool[name].as_u64().expect("a count");
+        assert!(count("held") + count("sold") <= count("sellable"), "{pool}");
     }
 }

@@ -1,11 +1,15 @@
 //! With keys a caller is who their token says, and nobody else; and the API may listen anywhere.
 
-use crate::app::{App, Customer, MARQUEE, id};
+use crate::app::{App, Customer, MARQUEE, id, until};
+use crate::repository::marquee;
+use axum::Router;
+use axum::routing::get;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// An issuer of the test's own.
 pub(crate) struct Issuer(TempDir);
@@ -170,4 +174,49 @@ fn keys_that_are_none_are_refused() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(says), "{text:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn keys_are_fetched_where_they_are_published() {
+    let issuer = Issuer::new();
+    let keys = std::fs::read_to_string(issuer.path("issuer.json")).expect("keys");
+    let published = Router::new().route("/keys", get(move || async move { keys }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let at = listener.local_addr().expect("an address");
+    let publisher = tokio::spawn(async move { axum::serve(listener, published).await });
+    let app = App::start(&["--auth-keys", &format!("http://{at}/keys")]).await;
+    let known = app.customer("ann").with_token(&issuer.token("ann", "customer"));
+    known.get("/mypage").await.expect(200);
+    // Whoever is known goes on being known.
+    publisher.abort();
+    known.get("/mypage").await.expect(200);
+    for place in [format!("http://{at}/keys"), "http://issuer.example/keys".to_owned()] {
+        let folder = issuer.path("data");
+        let (began, said) = marquee(&["up", "--data-dir", &folder, "--auth-keys", &place], &[]);
+        assert!(!began && said.contains(&format!("--auth-keys {place}")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_ask_again() {
+    let issuer = Issuer::new();
+    let keys = issuer.path("issuer.json");
+    let app = App::start(&["--auth-keys", &keys, "--rate-limit", "1"]).await;
+    let of = |name: &str| app.customer(name).with_token(&issuer.token(name, "customer"));
+    let (eager, calm) = (of("eager"), of("calm"));
+    for left in (0..4).rev() {
+        let answer = eager.get("/mypage").await;
+        assert_eq!(answer.header("ratelimit-policy"), "\"person\";q=4;w=4");
+        assert_eq!(answer.header("ratelimit"), format!("\"person\";r={left}"));
+        answer.expect(200);
+    }
+    let refused = eager.get("/mypage").await;
+    assert_eq!(
+        (refused.header("ratelimit"), refused.header("retry-after")),
+        ("\"person\";r=0", "1")
+    );
+    assert_eq!(refused.expect(429)["code"], "rate-limited");
+    // Others have a bucket of their own, and it fills again.
+    calm.get("/mypage").await.expect(200);
+    until("a place", async || eager.get("/mypage").await.status == 200).await;
 }

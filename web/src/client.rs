@@ -1,9 +1,9 @@
 //! The API, asked within this process on behalf of a visitor.
 
-use crate::session::Sessions;
-use crate::session::Visitor;
+use crate::films::Items;
+use crate::session::{Sessions, Visitor, Who};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 use tower::ServiceExt;
+
+/// More than a chain of four houses shows on a day.
+const PAGES_MAX: usize = 10;
 
 /// What the pages work with.
 #[derive(Clone)]
@@ -54,19 +57,35 @@ impl Site {
         self.ask(visitor, Request::get(path), Body::empty()).await
     }
 
+    /// All items of a list, page by page.
+    pub(crate) async fn all<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        path: &str,
+    ) -> Result<Vec<T>, Refused> {
+        let mut all = Vec::new();
+        let mut next = path.to_owned();
+        for _ in 0..PAGES_MAX {
+            let found: Items<T> = self.get(visitor, &next).await?;
+            all.extend(found.items);
+            let Some(cursor) = found.next_cursor else { break };
+            next = format!("{path}&cursor={cursor}");
+        }
+        Ok(all)
+    }
+
+    /// A command whose answer says nothing more.
+    pub(crate) async fn done(&self, visitor: &Visitor, command: Command) -> Result<(), Refused> {
+        let response = self.send(visitor, command.request(), command.body()).await?;
+        refused_of(response).await.map(|_| ())
+    }
+
     pub(crate) async fn command<T: DeserializeOwned>(
         &self,
         visitor: &Visitor,
         command: Command,
     ) -> Result<T, Refused> {
-        let mut request = Request::builder()
-            .method(command.method)
-            .uri(command.path)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(key) = command.key {
-            request = request.header("idempotency-key", key);
-        }
-        self.ask(visitor, request, Body::from(command.body.to_string())).await
+        self.ask(visitor, command.request(), command.body()).await
     }
 
     /// What the API streams, as it comes.
@@ -84,12 +103,7 @@ impl Site {
         body: Body,
     ) -> Result<T, Refused> {
         let response = self.send(visitor, request, body).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| broken(&error))?;
-        let body = body.to_bytes();
-        if status.is_client_error() || status.is_server_error() {
-            return Err(serde_json::from_slice(&body).map_err(|error| broken(&error))?);
-        }
+        let body = refused_of(response).await?;
         serde_json::from_slice(&body).map_err(|error| broken(&error))
     }
 
@@ -103,14 +117,47 @@ impl Site {
             Some(host) => request.header(header::HOST, host),
             None => request,
         };
+        let request = match &visitor.who {
+            Who::Customer(person) => request.extension(person.clone()),
+            Who::Staff(Some(token)) => {
+                request.header(header::AUTHORIZATION, format!("Bearer {token}"))
+            }
+            Who::Staff(None) => request.header("x-customer-id", "staff").header("x-role", "staff"),
+        };
         let request = request
             .header(header::ACCEPT_LANGUAGE, visitor.language.as_str())
-            .extension(visitor.person.clone())
             .body(body)
             .map_err(|error| broken(&error))?;
         let Ok(response) = self.api.clone().oneshot(request).await;
         Ok(response)
     }
+}
+
+impl Command {
+    fn request(&self) -> Builder {
+        let request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.path.as_str())
+            .header(header::CONTENT_TYPE, "application/json");
+        match &self.key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        }
+    }
+
+    fn body(&self) -> Body {
+        Body::from(self.body.to_string())
+    }
+}
+
+/// The body of what was done, or the refusal.
+async fn refused_of(response: Response) -> Result<Bytes, Refused> {
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    if status.is_client_error() || status.is_server_error() {
+        return Err(serde_json::from_slice(&body).map_err(|error| broken(&error))?);
+    }
+    Ok(body)
 }
 
 fn broken(error: &dyn std::error::Error) -> Refused {

@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 
 /// Days to choose from, today among them.
 const DAYS: i64 = 7;
-/// More than a chain of four houses has on a day.
-const PAGES_MAX: usize = 10;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/", get(films))
@@ -117,9 +115,10 @@ async fn films(State(site): State<Site>, visitor: Visitor, Query(asked): Query<A
     let found = async {
         let movies: Items<MovieJson> =
             site.get(&visitor, "/movies?limit=100&status=SHOWING").await?;
-        Ok::<_, Refused>((movies.items, shows_of(&site, &visitor, date).await?))
+        let shows = site.all(&visitor, &format!("/showtimes?limit=100&date={date}")).await?;
+        Ok::<_, Refused>((movies.items, shows))
     };
-    let (movies, shows) = match found.await {
+    let (movies, shows): (_, Vec<ShowJson>) = match found.await {
         Ok(found) => found,
         Err(refused) => return page::refused(&visitor, refused),
     };
@@ -169,16 +168,4 @@ async fn films(State(site): State<Site>, visitor: Visitor, Query(asked): Query<A
     let page =
         FilmsPage { frame: Frame::new(&visitor, words.showing), days: days.collect(), films };
     page::shown(&page, StatusCode::OK)
-}
-
-async fn shows_of(site: &Site, visitor: &Visitor, date: Date) -> Result<Vec<ShowJson>, Refused> {
-    let mut shows = Vec::new();
-    let mut path = format!("/showtimes?limit=100&date={date}");
-    for _ in 0..PAGES_MAX {
-        let found: Items<ShowJson> = site.get(visitor, &path).await?;
-        shows.extend(found.items);
-        let Some(cursor) = found.next_cursor else { break };
-        path = format!("/showtimes?limit=100&date={date}&cursor={cursor}");
-    }
-    Ok(shows)
 }

@@ -2,7 +2,7 @@
 
 use crate::client::{Refused, Site};
 use crate::session::Visitor;
-use crate::words::{Words, grade, with};
+use crate::words::{StaffWords, Words, grade, with};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -65,8 +65,7 @@ pub(crate) struct MapSeat {
     /// Number and grade.
     pub(crate) name: String,
     pub(crate) state: &'static str,
-    /// Of the grade that was reserved.
-    pub(crate) fits: bool,
+    pub(crate) grade: Grade,
     pub(crate) free: bool,
 }
 
@@ -85,13 +84,43 @@ pub(crate) async fn of(
         grade: of_grade,
         text: with(words.choose_text, size),
         size,
-        rows: rows_of(map, of_grade, visitor.language),
+        rows: rows_of(map, visitor.language, |seat| to_choose(seat, of_grade, words)),
     })
 }
 
+/// The whole hall, as staff sees it: what can be kept back, and what is.
+pub(crate) async fn all_of(
+    site: &Site,
+    visitor: &Visitor,
+    show: &str,
+) -> Result<Vec<MapRow>, Refused> {
+    let map: MapJson = site.get(visitor, &format!("/showtimes/{show}/seatmap")).await?;
+    let (words, staff) = (Words::of(visitor.language), StaffWords::of(visitor.language));
+    Ok(rows_of(map, visitor.language, |seat| match seat.state.as_str() {
+        "AVAILABLE" if seat.kind != SeatKind::Normal => ("free special", words.free),
+        "AVAILABLE" => ("free", words.free),
+        "BLOCKED" => ("free blocked", staff.blocked),
+        _ => ("taken", staff.sold),
+    }))
+}
+
+/// What a seat is to those who choose of this grade.
+fn to_choose(seat: &MapSeatJson, of_grade: Grade, words: &Words) -> (&'static str, &'static str) {
+    match (seat.state.as_str(), seat.grade == of_grade) {
+        ("MINE", _) => ("mine", words.yours),
+        ("AVAILABLE", true) if seat.kind != SeatKind::Normal => ("free special", words.wheelchair),
+        ("AVAILABLE", true) => ("free", words.free),
+        ("AVAILABLE", false) => ("other", words.taken),
+        _ => ("taken", words.taken),
+    }
+}
+
 /// Rows of all blocks side by side, with room where there is no seat.
-fn rows_of(map: MapJson, of_grade: Grade, language: Language) -> Vec<MapRow> {
-    let words = Words::of(language);
+fn rows_of(
+    map: MapJson,
+    language: Language,
+    look: impl Fn(&MapSeatJson) -> (&'static str, &'static str),
+) -> Vec<MapRow> {
     let mut rows: Vec<(String, Vec<MapSeatJson>)> = Vec::new();
     for row in map.blocks.into_iter().flat_map(|block| block.rows) {
         match rows.iter_mut().find(|(name, _)| *name == row.row) {
@@ -107,21 +136,12 @@ fn rows_of(map: MapJson, of_grade: Grade, language: Language) -> Vec<MapRow> {
         let mut places: Vec<Option<MapSeat>> =
             std::iter::repeat_with(|| None).take(columns).collect();
         for seat in seats {
-            let fits = seat.grade == of_grade;
-            let (class, state) = match (seat.state.as_str(), fits) {
-                ("MINE", _) => ("mine", words.yours),
-                ("AVAILABLE", true) if seat.kind != SeatKind::Normal => {
-                    ("free special", words.wheelchair)
-                }
-                ("AVAILABLE", true) => ("free", words.free),
-                ("AVAILABLE", false) => ("other", words.taken),
-                _ => ("taken", words.taken),
-            };
+            let (class, state) = look(&seat);
             let place = &mut places[(seat.x - first) as usize];
             *place = Some(MapSeat {
                 name: format!("{} {}", seat.number, grade(seat.grade, language)),
                 state,
-                fits: fits && class != "mine",
+                grade: seat.grade,
                 free: class.starts_with("free"),
                 id: seat.id,
                 number: seat.number,

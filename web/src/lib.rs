@@ -11,6 +11,7 @@ mod hall;
 mod page;
 mod session;
 mod show;
+mod staff;
 mod times;
 mod words;
 
@@ -28,6 +29,7 @@ pub fn before(api: Router, served: Router, sessions: Sessions) -> Router {
         .merge(hall::routes())
         .merge(booking::routes())
         .merge(bookings::routes())
+        .merge(staff::routes())
         .layer(middleware::from_fn_with_state(site.clone(), session::visit))
         .merge(assets::routes())
         .layer(middleware::from_fn(page::secure))

@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 const COOKIE: &str = "marquee";
 const LANGUAGE_COOKIE: &str = "lang";
+/// The token of staff, for the pages of staff alone.
+const STAFF_COOKIE: &str = "staff";
+const STAFF_LASTS_SECS: u64 = 10 * 3600;
 const LASTS_SECS: u64 = 400 * 24 * 3600;
 /// Sessions are for the pages, whatever else is signed with the same key.
 const AUDIENCE: &str = "marquee-pages";
@@ -54,20 +57,30 @@ impl Sessions {
         Some(Person { id: CustomerId::parse(claims.sub).ok()?, role: Role::Customer })
     }
 
-    fn cookie(&self, person: &Person) -> Option<HeaderValue> {
+    fn cookie(&self, person: &Person, secure: &str) -> Option<HeaderValue> {
         let exp = jsonwebtoken::get_current_timestamp() + LASTS_SECS;
         let claims = Claims { sub: person.id.to_string(), aud: AUDIENCE.to_owned(), exp };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).ok()?;
-        let cookie =
-            format!("{COOKIE}={token}; Path=/; Max-Age={LASTS_SECS}; HttpOnly; SameSite=Lax");
+        let cookie = format!(
+            "{COOKIE}={token}; Path=/; Max-Age={LASTS_SECS}; HttpOnly; SameSite=Lax{secure}"
+        );
         HeaderValue::from_str(&cookie).ok()
     }
+}
+
+/// As whom the API is asked.
+#[derive(Clone)]
+pub(crate) enum Who {
+    /// Whom our cookie names.
+    Customer(Person),
+    /// Whoever a token says they are; without one, where there are no tokens, staff.
+    Staff(Option<String>),
 }
 
 /// Who looks at a page.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    pub(crate) person: Person,
+    pub(crate) who: Who,
     pub(crate) language: Language,
     /// The name that they call us by: the API answers to some only.
     pub(crate) host: Option<HeaderValue>,
@@ -78,11 +91,33 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
-            person: guest(),
+            who: Who::Customer(guest()),
             language: Language::Korean,
             host: None,
         }))
     }
+}
+
+impl Visitor {
+    pub(crate) fn brought_token(&self) -> bool {
+        matches!(self.who, Who::Staff(Some(_)))
+    }
+}
+
+/// A working day with this token; none with an empty one.
+pub(crate) fn staff_cookie(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
+    let lasts = if token.is_empty() { 0 } else { STAFF_LASTS_SECS };
+    let secure = secure(headers);
+    let cookie = format!(
+        "{STAFF_COOKIE}={token}; Path=/staff; Max-Age={lasts}; HttpOnly; SameSite=Strict{secure}"
+    );
+    HeaderValue::from_str(&cookie).ok()
+}
+
+/// Cookies of a page that came over TLS never leave without.
+fn secure(headers: &HeaderMap) -> &'static str {
+    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    if proto == Some("https") { "; Secure" } else { "" }
 }
 
 /// Somebody who has never been here.
@@ -105,27 +140,35 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
     let kept = cookie(headers, LANGUAGE_COOKIE).and_then(|word| Language::parse(word).ok());
     let accepted = || headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok().map(Language::wanted);
     let reads = asked.or(kept).or_else(accepted).unwrap_or_default();
+    let secure = secure(headers);
     let known = cookie(headers, COOKIE).and_then(|cookie| site.sessions.person(cookie));
-    let (person, signed) = match known {
-        Some(person) => (person, None),
-        None => {
+    let (who, signed) = match (request.uri().path(), known) {
+        (path, _) if is_for_staff(path) => {
+            (Who::Staff(cookie(headers, STAFF_COOKIE).map(str::to_owned)), None)
+        }
+        (_, Some(person)) => (Who::Customer(person), None),
+        (_, None) => {
             let person = guest();
-            let signed = site.sessions.cookie(&person);
-            (person, signed)
+            let signed = site.sessions.cookie(&person, secure);
+            (Who::Customer(person), signed)
         }
     };
     let host = headers.get(header::HOST).cloned();
-    let visitor = Visitor { person, language: reads, host };
+    let visitor = Visitor { who, language: reads, host };
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
     let chosen = asked.map(|language| {
-        format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age={LASTS_SECS}; SameSite=Lax")
+        format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age={LASTS_SECS}; SameSite=Lax{secure}")
     });
     let chosen = chosen.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
     for cookie in signed.into_iter().chain(chosen) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+fn is_for_staff(path: &str) -> bool {
+    path == "/staff" || path.starts_with("/staff/")
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -183,7 +226,7 @@ mod tests {
     fn a_cookie_that_we_did_not_sign_is_nobodys() {
         let sessions = Sessions::new(&[7; 32]).expect("a key");
         let person = guest();
-        let cookie = sessions.cookie(&person).unwrap();
+        let cookie = sessions.cookie(&person, "").unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
         let token = cookie.strip_prefix("marquee=").unwrap();
         assert_eq!(sessions.person(token), Some(person.clone()));

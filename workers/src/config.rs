@@ -165,6 +165,9 @@ pub(crate) struct Api {
     pub(crate) database: Database,
     #[command(flatten)]
     pub(crate) temporal: TemporalServer,
+    /// Temporal's web interface, where it links staff to: `http://host:port`.
+    #[arg(long, env = "MARQUEE_TEMPORAL_UI")]
+    pub(crate) temporal_ui: Option<reqwest::Url>,
     #[command(flatten)]
     pub(crate) deadlines: DeadlineFlags,
     #[command(flatten)]

@@ -14,11 +14,10 @@ use ::workers::connection::watch_over;
 use ::workers::temporal_options::Queue;
 use activities::World;
 use anyhow::{Context, bail};
-use api::{App, TemporalLink};
-use api::{OpenMaps, Waiting};
+use api::{App, TemporalLink, Watched};
 use domain::reservation::Deadlines;
 use gateway::limiter::{Limiter, Limits};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Clock, Store};
 use tokio::sync::watch;
 
@@ -36,12 +35,11 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
     let (up, temporal_up) = watch::channel(false);
     let app = App {
         store,
-        temporal: TemporalLink { client, up: temporal_up },
+        temporal: TemporalLink { client, up: temporal_up, ui: ui_of(&options) },
         trust,
         require_idempotency_key: options.require_idempotency_key,
         stopping: about_to_stop,
-        waiting: Waiting::default(),
-        open_maps: OpenMaps::default(),
+        watched: Watched::default(),
         faults: None,
         breaker: None,
         ledger: None,
@@ -63,6 +61,17 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
     })
     .await;
     Ok(())
+}
+
+fn ui_of(options: &Api) -> Arc<OnceLock<String>> {
+    let namespace = &options.temporal.temporal_namespace;
+    let at = options.temporal_ui.as_ref().map(|at| namespace_at(at.as_str(), namespace));
+    Arc::new(at.map_or_else(OnceLock::new, OnceLock::from))
+}
+
+/// Where Temporal's web interface shows a namespace.
+pub(crate) fn namespace_at(ui: &str, namespace: &str) -> String {
+    format!("{}/namespaces/{namespace}", ui.trim_end_matches('/'))
 }
 
 /// Workers for some task queues, and the pump where `booking` is one of them.

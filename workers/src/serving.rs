@@ -20,7 +20,7 @@ pub(crate) async fn listen_for(
     auth: &AuthFlags,
     at: SocketAddr,
 ) -> anyhow::Result<(Trust, TcpListener, SocketAddr)> {
-    let trust = auth.trust()?;
+    let trust = auth.trust().await?;
     if matches!(trust, Trust::ThisMachine) && !at.ip().is_loopback() {
         bail!("--listen {at}: without tokens (--auth-keys) the API listens on loopback only");
     }

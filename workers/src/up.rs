@@ -4,6 +4,7 @@ use crate::children::{Child, Nursery};
 use crate::company::{company, stand_in, stand_in_webhook_secret};
 use crate::config::{self, FakeGateway, NoticeFlags, Profile, Temporal, TemporalSource, Up};
 use crate::crew::{Crew, Hire, Link};
+use crate::fleet::namespace_at;
 use crate::ledger;
 use crate::notice_company;
 use crate::offer::keep_topped_up;
@@ -19,8 +20,7 @@ use activities::World;
 use anyhow::{Context, bail};
 use api::callbacks;
 use api::faults::Faults;
-use api::{App, TemporalLink};
-use api::{OpenMaps, Waiting};
+use api::{App, TemporalLink, Watched};
 use domain::reservation::Deadlines;
 use events::notices::company::Company;
 use futures::future::join_all;
@@ -28,7 +28,7 @@ use gateway::limiter::{Limiter, Limits};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Clock, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,17 +45,16 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (connected, client) = watch::channel(None);
     let (up, temporal_up) = watch::channel(false);
     let (ticket_slots, tickets) = watch::channel(Queue::Ticket.slots());
+    let ui = Arc::<OnceLock<String>>::default();
     let limiter = Limiter::new(Limits::from(&options.limits));
     let app = App {
         store: store.clone(),
-        temporal: TemporalLink { client, up: temporal_up.clone() },
+        temporal: TemporalLink { client, up: temporal_up.clone(), ui: ui.clone() },
         trust,
         require_idempotency_key: options.require_idempotency_key,
         stopping: quitting.clone(),
-        waiting: Waiting::default(),
-        open_maps: OpenMaps::default(),
-        faults: (options.profile == Profile::Test)
-            .then(|| Arc::new(Faults { ticket_slots: (ticket_slots, Queue::Ticket.slots()) })),
+        watched: Watched::default(),
+        faults: faults(options.profile, ticket_slots),
         breaker: Some(limiter.state()),
         ledger: gateway.stand_in.as_ref().map(|it| ledger::of_journal(it.journal.clone())),
         company: gateway.company.clone(),
@@ -71,7 +70,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let mut children = Vec::new();
     let (gateway_at, world_gateway) = (gateway.at.clone(), gateway.company.gateway.clone());
     gateway.start(api_at, &nursery, &mut children).await?;
-    let target = temporal_of(&options.temporal, api_at, &nursery, &mut children).await?;
+    let target = temporal_of(&options.temporal, api_at, &nursery, &ui, &mut children).await?;
     let notices = notices_of(&options.notices, api_at, &nursery, &mut children).await?;
     tell(&nursery, &gateway_at, &target)?;
 
@@ -105,6 +104,11 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     broke.map_or(Ok(()), Err)
 }
 
+fn faults(profile: Profile, ticket_slots: watch::Sender<usize>) -> Option<Arc<Faults>> {
+    let ticket_slots = (ticket_slots, Queue::Ticket.slots());
+    (profile == Profile::Test).then(|| Arc::new(Faults { ticket_slots }))
+}
+
 /// The stand-in alone; ends on Ctrl-C.
 pub(crate) async fn fake_gateway(options: FakeGateway) -> anyhow::Result<()> {
     let [shortest, longest] = options.approve_millis[..] else { bail!("two times, please") };
@@ -132,7 +136,7 @@ pub(crate) async fn temporal(options: Temporal) -> anyhow::Result<()> {
     let data_dir = data_dir(&options.data_dir)?;
     let (quit, quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, String::new(), quitting)?;
-    let (_, child) = dev_server(&options.source, options.port, &nursery).await?;
+    let (_, _, child) = dev_server(&options.source, options.port, &nursery).await?;
     asked_to_stop().await?;
     quit.send_replace(true);
     child.await.ok();
@@ -227,6 +231,7 @@ async fn temporal_of(
     source: &TemporalSource,
     api_at: SocketAddr,
     nursery: &Nursery,
+    ui: &OnceLock<String>,
     children: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<Target> {
     let namespace = source.temporal_namespace.clone();
@@ -235,8 +240,9 @@ async fn temporal_of(
         return config::temporal(address, &namespace);
     }
     let from = next_port(next_port(api_at.port()));
-    let (port, child) = dev_server(source, from, nursery).await?;
+    let (port, ui_at, child) = dev_server(source, from, nursery).await?;
     children.push(child);
+    ui.get_or_init(|| namespace_at(&ui_at, &namespace));
     Target::plain(&format!("127.0.0.1:{port}"), &namespace)
 }
 
@@ -244,7 +250,7 @@ async fn dev_server(
     source: &TemporalSource,
     from_port: u16,
     nursery: &Nursery,
-) -> anyhow::Result<(u16, JoinHandle<()>)> {
+) -> anyhow::Result<(u16, String, JoinHandle<()>)> {
     let in_data_dir = nursery.data_dir.join("tools");
     let mut say = |line: &str| println!("Temporal   {line}");
     let found = find_or_build(Sources {
@@ -264,9 +270,10 @@ async fn dev_server(
     let (command, ports) = (server.command(), vec![at, ui_at]);
     let kept = nursery.keep(Child { name: "temporal", command, log, ports }).await?;
     println!("Temporal   127.0.0.1:{port} ({})", found.origin);
-    println!("Temporal UI http://127.0.0.1:{ui_port}");
-    nursery.tell(|run| run.temporal_ui = Some(format!("http://127.0.0.1:{ui_port}")))?;
-    Ok((port, kept))
+    let ui = format!("http://127.0.0.1:{ui_port}");
+    println!("Temporal UI {ui}");
+    nursery.tell(|run| run.temporal_ui = Some(ui.clone()))?;
+    Ok((port, ui, kept))
 }
 
 /// The company that sends notices: the one asked for, or the stand-in as a process of its own.

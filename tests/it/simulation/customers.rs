@@ -257,6 +257,7 @@ impl Customer {
             party: Party::parse([(Audience::Adult, self.intent.adults)]).expect("a party"),
             plan: plan.map(|seats| Plan { method: Method::Card, seats }),
             contact: Contact::default(),
+            unlimited: false,
             trace_parent: None,
         }
     }

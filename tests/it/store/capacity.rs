@@ -18,6 +18,7 @@ on_both!(
     a_closed_pool_sells_nothing,
     wheelchair_places_alone_are_no_room_for_others,
     what_the_rules_refuse_leaves_nothing_behind,
+    one_customer_holds_four_unpaid,
 );
 
 /// R1.
@@ -119,6 +120,40 @@ async fn what_the_rules_refuse_leaves_nothing_behind(f: &Fixture) {
     assert_eq!(refusal(&answer), &Refusal::SalesClosed);
     assert_eq!(f.number("select count(*) from reservation").await, 0);
     assert_eq!(f.held_and_sold(EVENING).await, (0, 0));
+}
+
+/// With the index gone see `unguarded::without_its_index_one_customer_holds_many_unpaid`.
+async fn one_customer_holds_four_unpaid(f: &Fixture) {
+    let wish = f.wish(EVENING, 1).await;
+    let answers = at_once(f, &wish, 12).await;
+    let kept: Vec<Reservation> =
+        answers.iter().filter(|it| matches!(it, Decision::Done(_))).cloned().map(done).collect();
+    let refused =
+        |it: &&Decision| matches!(it, Decision::Refused(Refusal::TooManyUnpaid { max: 4 }, None));
+    assert_eq!((kept.len(), answers.iter().filter(refused).count()), (4, 8));
+    assert_eq!(f.held_and_sold(EVENING).await, (4, 0));
+    // Another showtime, a plan, or somebody without limits: others' rules.
+    let other = NewReservation { customer_id: wish.customer_id.clone(), ..f.wish(TWENTY, 1).await };
+    f.reserve(&other).await;
+    f.reserve(&NewReservation { unlimited: true, ..wish.clone() }).await;
+    // Whoever cancels may go on.
+    for row in &kept[..2] {
+        f.cancelled(row).await;
+    }
+    for _ in 0..2 {
+        f.reserve(&wish).await;
+    }
+    let answer = f.store.reserve(&wish, None).await.expect("it answers");
+    assert_eq!(refusal(&answer), &Refusal::TooManyUnpaid { max: 4 });
+}
+
+/// One customer asks so many times at once.
+async fn at_once(f: &Fixture, wish: &NewReservation, times: u32) -> Vec<Decision> {
+    together((0..times).map(|_| {
+        let (store, wish) = (f.store.clone(), wish.clone());
+        async move { store.reserve(&wish, None).await.expect("the database answers") }
+    }))
+    .await
 }
 
 /// So many new customers ask for so many places at once.

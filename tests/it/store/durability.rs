@@ -26,7 +26,7 @@ const POLLS_MAX: u64 = 40;
 /// 64 × 50 futures, each dropped after a random number of polls if it is not ready by then.
 async fn dropped_futures_leave_no_torn_rows(f: &Fixture) {
     f.run("update capacity_pool set sellable = 10000 where showtime_id = 'evening'").await;
-    let wish = f.wish(EVENING, 1).await;
+    let wish = f.wish_of_many(EVENING).await;
     let acknowledged: Vec<Reservation> = together((0..TASKS).map(|task| {
         let (store, wish) = (f.store.clone(), wish.clone());
         async move { drop_and_repeat(&store, &wish, task).await }
@@ -99,7 +99,7 @@ async fn dropped_after<F: Future>(polls: u64, mut future: Pin<&mut F>) -> Option
 }
 
 async fn an_acknowledged_reservation_is_found_after_a_restart(f: &Fixture) {
-    let wish = f.wish(EVENING, 1).await;
+    let wish = f.wish_of_many(EVENING).await;
     let rows = together((0..50).map(|_| {
         let (store, wish) = (f.store.clone(), wish.clone());
         async move { store.reserve(&wish, None).await.expect("the database answers") }

@@ -2,7 +2,7 @@
 
 use super::fixture::catalogue::EVENING;
 use super::fixture::steps::{approval, declined, done, key, pay_command, seats};
-use super::fixture::{Fixture, together};
+use super::fixture::{Ending, Fixture, on_postgres, together};
 use super::seats::behind_one_lock;
 use domain::audit::Invariant;
 use domain::cancellation::late::LateApproval;
@@ -54,10 +54,40 @@ async fn without_the_index_overlapping_sets_both_win(f: &Fixture) {
     assert!(f.is_broken(Invariant::I1).await);
 }
 
+/// With the index see `capacity::one_customer_holds_four_unpaid`. On SQLite nobody looks while
+/// another writes: there the look alone is enough.
+#[test]
+fn one_customer_holds_many_unpaid_without_the_index() {
+    on_postgres(Ending::damaged(), without_its_index_one_customer_holds_many_unpaid);
+}
+
+async fn without_its_index_one_customer_holds_many_unpaid(f: &Fixture) {
+    let wish = f.wish(EVENING, 1).await;
+    for _ in 0..3 {
+        f.reserve(&wish).await;
+    }
+    f.run("drop index reservation_unpaid").await;
+    let held = f.hold("reservation").await;
+    let running: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, wish) = (f.store.clone(), wish.clone());
+            tokio::spawn(async move { store.reserve(&wish, None).await })
+        })
+        .collect();
+    held.until_blocked(4).await;
+    held.release().await;
+    let mut more = 0;
+    for task in running {
+        let answer = task.await.expect("it does not panic").expect("the database answers");
+        more += usize::from(matches!(answer, Decision::Done(_)));
+    }
+    assert!(more > 1, "{more}");
+}
+
 /// R18; with the index see `keys::one_key_reserves_once_for_twenty_at_once`.
 async fn without_its_index_a_key_reserves_many_times(f: &Fixture) {
     f.run("drop index idempotency_key_once").await;
-    let wish = f.wish(EVENING, 1).await;
+    let wish = f.wish_of_many(EVENING).await;
     let key = key(&wish.customer_id, "k", "body");
     together((0..20).map(|_| {
         let (store, wish, key) = (f.store.clone(), wish.clone(), key.clone());

@@ -129,6 +129,7 @@ async fn reserve(store: &Store, offer: &Offer) -> anyhow::Result<()> {
         party: Party::one_adult(),
         plan: None,
         contact: Contact::default(),
+        unlimited: true,
         trace_parent: None,
     };
     match store.reserve(&new, None).await.context("reserve")? {

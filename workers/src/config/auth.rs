@@ -1,23 +1,36 @@
 //! Whose tokens are believed, and who issues some.
 
 use super::duration;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use api::caller::Trust;
+use api::rate::Rate;
 use api::tokens::Tokens;
 use clap::Args;
 use domain::ids::CustomerId;
 use domain::words::Role;
+use reqwest::Url;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+const FETCHED_WITHIN: Duration = Duration::from_secs(5);
+const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
+/// A key takes a few hundred bytes.
+const KEYS_BYTES_MAX: usize = 256 * 1024;
+
 /// Whose tokens are believed, the same for the whole fleet.
 #[derive(Args)]
 pub(crate) struct AuthFlags {
-    /// A file with the public keys (JWKS) of whoever issues tokens. Without it there are no tokens,
-    /// and the API listens on loopback only.
-    #[arg(long, value_name = "FILE", env = "MARQUEE_AUTH_KEYS")]
-    auth_keys: Option<PathBuf>,
+    /// The public keys (JWKS) of whoever issues tokens: a file, or the https address where they are
+    /// published, which is asked again every five minutes. Without it there are no tokens, and the
+    /// API listens on loopback only.
+    #[arg(long, value_name = "FILE|URL", env = "MARQUEE_AUTH_KEYS")]
+    auth_keys: Option<String>,
+    /// How many requests a second one person may send, four times as many at once; 0: any number.
+    #[arg(long, env = "MARQUEE_RATE_LIMIT", default_value_t = 50)]
+    rate_limit: u32,
     #[command(flatten)]
     names: TokenNames,
 }
@@ -34,13 +47,65 @@ pub(crate) struct TokenNames {
 }
 
 impl AuthFlags {
-    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
-        let Some(file) = &self.auth_keys else { return Ok(Trust::ThisMachine) };
-        let named = || format!("--auth-keys {}", file.display());
-        let keys = std::fs::read_to_string(file).with_context(named)?;
+    /// Whom to believe, for as long as the process runs.
+    pub(crate) async fn trust(&self) -> anyhow::Result<Trust> {
+        let Some(place) = &self.auth_keys else { return Ok(Trust::ThisMachine) };
+        let named = || format!("--auth-keys {place}");
+        let published = published(place).with_context(named)?;
+        let keys = match &published {
+            Some(at) => fetched(at).await,
+            None => std::fs::read_to_string(place).map_err(anyhow::Error::from),
+        };
+        let keys = keys.with_context(named)?;
         let TokenNames { auth_issuer, auth_audience } = &self.names;
         let tokens = Tokens::new(&keys, auth_issuer, auth_audience).with_context(named)?;
-        Ok(Trust::Tokens(Arc::new(tokens)))
+        let tokens = Arc::new(tokens);
+        if let Some(at) = published {
+            tokio::spawn(kept_fresh(tokens.clone(), at));
+        }
+        let rate = NonZeroU32::new(self.rate_limit).map(Rate::new);
+        Ok(Trust::Tokens { tokens, rate })
+    }
+}
+
+/// The address where keys are published; nothing: a file's name.
+fn published(place: &str) -> anyhow::Result<Option<Url>> {
+    if !place.contains("://") {
+        return Ok(None);
+    }
+    let at: Url = place.parse()?;
+    let is_here = at.host_str().is_some_and(|host| {
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    });
+    match at.scheme() {
+        "https" => Ok(Some(at)),
+        "http" if is_here => Ok(Some(at)),
+        _ => bail!("keys come by https, or whoever stands between could give others"),
+    }
+}
+
+async fn fetched(at: &Url) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder().timeout(FETCHED_WITHIN).build()?;
+    let mut answer = client.get(at.clone()).send().await?.error_for_status()?;
+    let mut text = Vec::new();
+    while let Some(part) = answer.chunk().await? {
+        text.extend_from_slice(&part);
+        if text.len() > KEYS_BYTES_MAX {
+            bail!("more than {KEYS_BYTES_MAX} bytes are no key set");
+        }
+    }
+    Ok(String::from_utf8(text)?)
+}
+
+/// An issuer that cannot be reached keeps the keys that it had.
+async fn kept_fresh(tokens: Arc<Tokens>, at: Url) {
+    loop {
+        tokio::time::sleep(FRESH_FOR).await;
+        let fetched = fetched(&at).await;
+        let exchanged = fetched.and_then(|keys| Ok(tokens.exchange(&keys)?));
+        if let Err(error) = exchanged {
+            tracing::warn!(?error, "the issuer's keys are those of before");
+        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! How often one person may ask: a bucket each, filled at a rate. Without tokens everybody is the same
+//! demo customer on their own machine, and nobody is counted. What comes from nobody known is for
+//! whatever stands before the API to limit: only that sees addresses.
+
+use crate::caller::Trust;
+use crate::problem::Problem;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::ids::CustomerId;
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::{DefaultKeyedRateLimiter, Quota};
+use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock};
+
+/// So many seconds' worth may come at once.
+const BURST_SECS: u32 = 4;
+/// Beyond so many people those with full buckets are forgotten.
+const KEPT_MAX: usize = 10_000;
+
+type Buckets = DefaultKeyedRateLimiter<CustomerId, StateInformationMiddleware>;
+
+/// Everybody's buckets.
+#[derive(Clone)]
+pub struct Rate {
+    buckets: Arc<Buckets>,
+    burst: u32,
+}
+
+/// What is left of the caller's bucket, said by whoever finds out who calls.
+#[derive(Clone, Default)]
+struct Left(Arc<OnceLock<u32>>);
+
+impl Rate {
+    /// So many requests a second.
+    pub fn new(per_second: NonZeroU32) -> Self {
+        let burst = per_second.saturating_mul(NonZeroU32::new(BURST_SECS).expect("more than 0"));
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        let buckets = DefaultKeyedRateLimiter::keyed(quota).with_middleware();
+        Self { buckets: Arc::new(buckets), burst: burst.get() }
+    }
+
+    /// Takes from the caller's bucket; 429 when it is empty.
+    pub(crate) fn take(
+        &self,
+        caller: &CustomerId,
+        extensions: &axum::http::Extensions,
+    ) -> Result<(), Problem> {
+        if self.buckets.len() > KEPT_MAX {
+            self.buckets.retain_recent();
+        }
+        let left = extensions.get::<Left>();
+        match self.buckets.check_key(caller) {
+            Ok(state) => {
+                if let Some(Left(left)) = left {
+                    left.set(state.remaining_burst_capacity()).ok();
+                }
+                Ok(())
+            }
+            Err(not_yet) => {
+                if let Some(Left(left)) = left {
+                    left.set(0).ok();
+                }
+                let wait = not_yet.wait_time_from(DefaultClock::default().now());
+                let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                let detail = "you ask more often than one may; please slow down";
+                Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
+                    .retry_after(secs))
+            }
+        }
+    }
+}
+
+/// Tells callers how much is left (draft-ietf-httpapi-ratelimit-headers).
+pub(crate) async fn tell(State(trust): State<Trust>, mut request: Request, next: Next) -> Response {
+    let Trust::Tokens { rate: Some(rate), .. } = trust else { return next.run(request).await };
+    let left = Left::default();
+    request.extensions_mut().insert(left.clone());
+    let mut response = next.run(request).await;
+    if let Some(left) = left.0.get() {
+        let policy = format!("\"person\";q={};w={BURST_SECS}", rate.burst);
+        for (name, value) in
+            [("ratelimit-policy", policy), ("ratelimit", format!("\"person\";r={left}"))]
+        {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    response
+}
