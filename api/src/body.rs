@@ -109,6 +109,9 @@ pub(crate) struct ReservationBody {
     links: Links,
     #[serde(flatten)]
     pub(crate) report: ReportPart,
+    /// Only in the answer to somebody who was not known: their bearer token from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guest_token: Option<String>,
 }
 
 /// Only in answers to the report's form.
@@ -286,6 +289,7 @@ impl ReservationBody {
             cancellation,
             links: Links { itself: format!("/reservations/{}", row.id) },
             report: ReportPart::default(),
+            guest_token: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! A handler says by its extractor what it needs; [`Role::may_act_as`] says who has it.
 
 use crate::App;
+use crate::guests::Guests;
 use crate::problem::Problem;
 use crate::rate::Rate;
 use crate::tokens::Tokens;
@@ -26,17 +27,41 @@ const DEMO_CUSTOMER: &str = "demo";
 pub enum Trust {
     /// Anybody on this machine.
     ThisMachine,
-    /// Whoever has a token; and how often one person may ask, if that is counted.
-    Tokens { tokens: Arc<Tokens>, rate: Option<Rate> },
+    /// Whoever has a token.
+    Tokens {
+        tokens: Arc<Tokens>,
+        /// How often one person may ask, if that is counted.
+        rate: Option<Rate>,
+        /// Where people may book without an account.
+        guests: Option<Arc<Guests>>,
+    },
 }
 
 /// The customer that a request acts as, whatever the role: what is a customer's own.
 pub(crate) struct Caller(pub(crate) CustomerId);
 
-impl Caller {
-    /// Whoever tries the system on their own machine.
-    pub(crate) fn is_demo(&self, app: &App) -> bool {
-        matches!(app.trust, Trust::ThisMachine) && self.0.as_str() == DEMO_CUSTOMER
+/// Whoever may reserve: a customer, or somebody who is not known and gets a token.
+pub(crate) struct Booker {
+    pub(crate) id: CustomerId,
+    /// Whoever tries the system on their own machine may hold any number unpaid.
+    pub(crate) unlimited: bool,
+    /// What signs the token of somebody who was not known.
+    pub(crate) guests: Option<Arc<Guests>>,
+}
+
+impl FromRequestParts<App> for Booker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Trust::Tokens { guests: Some(guests), .. } = &app.trust
+            && says_nothing(parts)
+        {
+            let guests = Some(guests.clone());
+            return Ok(Self { id: Guests::somebody_new(), unlimited: false, guests });
+        }
+        let id = who(parts, app, Role::Customer)?.id;
+        let unlimited = matches!(app.trust, Trust::ThisMachine) && id.as_str() == DEMO_CUSTOMER;
+        Ok(Self { id, unlimited, guests: None })
     }
 }
 
@@ -83,7 +108,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(Self(who(parts, app, Role::Customer)?.id))
+        Ok(Self(who(parts, app, Role::Guest)?.id))
     }
 }
 
@@ -92,11 +117,9 @@ impl OptionalFromRequestParts<App> for Caller {
 
     /// What everybody may see, and who is known sees a little more of. A bad token is no visitor's.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
-        let says_nothing = !parts.headers.contains_key(AUTHORIZATION)
-            && parts.extensions.get::<Person>().is_none();
         match &app.trust {
-            Trust::Tokens { .. } if says_nothing => Ok(None),
-            _ => Ok(Some(Self(who(parts, app, Role::Customer)?.id))),
+            Trust::Tokens { .. } if says_nothing(parts) => Ok(None),
+            _ => Ok(Some(Self(who(parts, app, Role::Guest)?.id))),
         }
     }
 }
@@ -105,8 +128,12 @@ impl FromRequestParts<App> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        who(parts, app, Role::Customer).map(Self)
+        who(parts, app, Role::Guest).map(Self)
     }
+}
+
+fn says_nothing(parts: &Parts) -> bool {
+    !parts.headers.contains_key(AUTHORIZATION) && parts.extensions.get::<Person>().is_none()
 }
 
 fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
@@ -115,7 +142,7 @@ fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
     let person = match (known, &app.trust) {
         (Some(person), _) => person,
         (None, Trust::ThisMachine) => named(parts)?,
-        (None, Trust::Tokens { tokens, .. }) => borne(parts, tokens)?,
+        (None, Trust::Tokens { tokens, guests, .. }) => borne(parts, tokens, guests.as_deref())?,
     };
     if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
         rate.take(&person.id, &parts.extensions)?;
@@ -127,7 +154,7 @@ fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-fn borne(parts: &Parts, tokens: &Tokens) -> Result<Person, Problem> {
+fn borne(parts: &Parts, tokens: &Tokens, guests: Option<&Guests>) -> Result<Person, Problem> {
     let unauthenticated =
         |detail: String| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
     let given = parts.headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok());
@@ -136,6 +163,9 @@ fn borne(parts: &Parts, tokens: &Tokens) -> Result<Person, Problem> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let token = token.ok_or_else(|| unauthenticated("Authorization: Bearer …".to_owned()))?;
+    if let Some(guest) = guests.and_then(|guests| guests.person(token)) {
+        return Ok(guest);
+    }
     tokens.person(token).map_err(|disbelief| unauthenticated(disbelief.to_string()))
 }
 
@@ -144,8 +174,9 @@ fn named(parts: &Parts) -> Result<Person, Problem> {
     let unfit = "X-Customer-Id: letters, digits, - and _, at most 128";
     let id = CustomerId::parse(header("x-customer-id").unwrap_or(DEMO_CUSTOMER))
         .map_err(|_| Problem::malformed(unfit))?;
-    let role = Role::parse(header("x-role").unwrap_or(Role::Customer.as_str()))
-        .map_err(|_| Problem::malformed("X-Role: customer, gate, staff, admin or partner"))?;
+    let role = Role::parse(header("x-role").unwrap_or(Role::Customer.as_str())).map_err(|_| {
+        Problem::malformed("X-Role: guest, customer, gate, staff, admin or partner")
+    })?;
     Ok(Person { id, role })
 }
 

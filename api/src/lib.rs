@@ -13,6 +13,7 @@ pub mod erasures;
 pub mod events;
 pub mod faults;
 pub mod gateway_calls;
+pub mod guests;
 pub mod health;
 pub mod invariants;
 pub mod lookups;

@@ -2,7 +2,7 @@
 
 use crate::App;
 use crate::body::{AdmissionBody, PlanSeatsBody, ReportPart, ReservationBody};
-use crate::caller::{Anyone, Caller};
+use crate::caller::{Anyone, Booker, Caller};
 use crate::etag;
 use crate::idempotency::{KeyHeader, key_of};
 use crate::json::{Json, Text};
@@ -191,29 +191,29 @@ fn contact(body: ContactBody) -> Result<Contact, Problem> {
 /// Reserves, in the full form or in the report's.
 ///
 /// 409 `sold-out`, `sales-closed`, `limit-exceeded`; 422 `age-restricted`, `party-size`,
-/// `wrong-grade`.
+/// `wrong-grade`. Whoever reserves as nobody gets a `guestToken`, which is good for this reservation
+/// alone; keys of nobody's are not kept.
 #[utoipa::path(
     post, path = "/reservations", operation_id = "reserve",
     params(KeyHeader),
     request_body = ReserveForms,
     responses((status = 201, body = ReservationBody)),
-    security(("bearer" = ["customer"]))
+    security((), ("bearer" = ["customer"]))
 )]
 async fn reserve(
     State(app): State<App>,
-    caller: Caller,
+    booker: Booker,
     headers: HeaderMap,
     Json { value, digest }: Json<ReserveBody>,
 ) -> Result<Response, Problem> {
-    let unlimited = caller.is_demo(&app);
-    let Caller(caller) = caller;
+    let Booker { id: caller, unlimited, guests } = booker;
     let key = key_of(&app, &headers, &caller, "POST /reservations", &digest)?;
     let wish = Wish::try_from(value)?;
     if wish.has_plan() && !app.company.tongue.charges_later() {
         let message = "this payment company charges nobody without a click: reserve without a plan";
         return Err(Problem::mistake("/plan", message));
     }
-    match wish {
+    let (decided, mut body) = match wish {
         Wish::Full { showtime_id, grade, party, plan, contact } => {
             let listed = app.store.showtime(&showtime_id).await?;
             let listed = listed.ok_or_else(|| Problem::not_found("showtime"))?;
@@ -231,7 +231,8 @@ async fn reserve(
                 trace_parent,
             };
             let decided = Decided::from(&app, app.store.reserve(&new, key.as_ref()).await?)?;
-            decided.answer(&app, StatusCode::CREATED).await
+            let body = ReservationBody::of(&app.store, &decided.row).await?;
+            (decided, body)
         }
         Wish::Report { movie_name, contact } => {
             let customer_name = contact.name.clone().unwrap_or_default();
@@ -242,9 +243,12 @@ async fn reserve(
                 movie_name: Some(movie_name),
                 reservation_status: Some(body.status.label()),
             };
-            Ok(decided.answer_with(StatusCode::CREATED, body))
+            (decided, body)
         }
-    }
+    };
+    let ends_at = decided.row.showtime.ends_at;
+    body.guest_token = guests.and_then(|guests| guests.token(&decided.row.customer_id, ends_at));
+    Ok(decided.answer_with(StatusCode::CREATED, body))
 }
 
 /// The report's form: one adult, the movie's next showtime with room, its cheapest grade with room,

@@ -13,7 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
 use domain::time::Time;
-use domain::words::{Audience, AuditoriumKind, CancelPolicy, Grade, ShowtimeStatus};
+use domain::words::{AgeRating, Audience, AuditoriumKind, CancelPolicy, Grade, ShowtimeStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +35,7 @@ struct ShowtimeBody {
     id: ShowtimeId,
     movie_id: MovieId,
     movie_title: String,
+    age_rating: AgeRating,
     theater_id: TheaterId,
     theater_name: String,
     auditorium_id: AuditoriumId,
@@ -79,6 +80,7 @@ impl From<ListedShowtime> for ShowtimeBody {
             id: showtime.id,
             movie_id: showtime.movie_id,
             movie_title: offer.movie_title,
+            age_rating: offer.age_rating,
             theater_id,
             theater_name: offer.theater_name,
             auditorium_id: showtime.auditorium_id,

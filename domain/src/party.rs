@@ -41,6 +41,16 @@ struct Admissions {
     count: u32,
 }
 
+impl AgeRating {
+    /// Whether somebody of this type may see such a film without others.
+    pub fn admits(self, audience: Audience) -> bool {
+        match self {
+            Self::All | Self::Twelve | Self::Fifteen => true,
+            Self::Nineteen => audience != Audience::Teen,
+        }
+    }
+}
+
 impl Party {
     /// Adds up the admissions of each type; counts of zero are as if they had not been named.
     pub fn parse(
@@ -120,10 +130,7 @@ impl Party {
     ///
     /// The lower ratings admit younger people in company, which is judged at the door.
     pub fn may_see(&self, rating: AgeRating) -> bool {
-        match rating {
-            AgeRating::All | AgeRating::Twelve | AgeRating::Fifteen => true,
-            AgeRating::Nineteen => self.count(Audience::Teen) == 0,
-        }
+        self.counts().all(|(audience, _)| rating.admits(audience))
     }
 
     /// Whether these people can be booked in this grade at all (specification 1.9).

@@ -31,11 +31,15 @@ mod tests {
             let needed = Role::EVERY.iter().filter(|needed| role.may_act_as(**needed));
             needed.map(|needed| needed.as_str()).collect::<Vec<_>>()
         };
-        assert_eq!(allowed(Role::Customer), ["customer"]);
-        assert_eq!(allowed(Role::Gate), ["customer", "gate"]);
-        assert_eq!(allowed(Role::Staff), ["customer", "gate", "staff"]);
-        assert_eq!(allowed(Role::Admin), ["customer", "gate", "staff", "admin", "partner"]);
-        assert_eq!(allowed(Role::Partner), ["customer", "partner"]);
+        assert_eq!(allowed(Role::Guest), ["guest"]);
+        assert_eq!(allowed(Role::Customer), ["guest", "customer"]);
+        assert_eq!(allowed(Role::Gate), ["guest", "customer", "gate"]);
+        assert_eq!(allowed(Role::Staff), ["guest", "customer", "gate", "staff"]);
+        assert_eq!(
+            allowed(Role::Admin),
+            ["guest", "customer", "gate", "staff", "admin", "partner"]
+        );
+        assert_eq!(allowed(Role::Partner), ["guest", "customer", "partner"]);
     }
 
     #[test]

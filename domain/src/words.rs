@@ -345,6 +345,8 @@ words!(
 words!(
     /// In which role somebody calls.
     Role {
+        /// Whoever bears the token of one reservation.
+        Guest = "guest",
         Customer = "customer",
         Gate = "gate",
         Staff = "staff",
@@ -357,7 +359,8 @@ impl Role {
     /// Who may do what: the one table.
     pub const fn may_act_as(self, needed: Role) -> bool {
         match needed {
-            Self::Customer => true,
+            Self::Guest => true,
+            Self::Customer => !matches!(self, Self::Guest),
             Self::Gate => matches!(self, Self::Gate | Self::Staff | Self::Admin),
             Self::Staff => matches!(self, Self::Staff | Self::Admin),
             Self::Admin => matches!(self, Self::Admin),

@@ -142,6 +142,15 @@ async fn what_compose_starts_books_tells_and_cancels() {
     assert_eq!(reservation["customerId"], "hong");
     customer.until(&reservation, "TICKETED").await;
 
+    let staff = play.once("token", &["--subject", "boss", "--role", "staff"]);
+    let staff = Customer::new(&api, &gateway, "nobody").with_token(&staff);
+    let progress = staff.get(&format!("/reservations/{}/progress", id(&reservation))).await;
+    let link = progress.expect(200)["workflowUrl"].clone();
+    let link = link.as_str().expect("a link");
+    assert!(link.starts_with("http://localhost:8233/namespaces/marquee/workflows/"), "{link}");
+    let page = customer.http.get(&api).send().await.expect("a page");
+    assert_eq!(page.status(), 200, "there are pages");
+
     let told = async || {
         let outbox = customer.http.get(format!("{}/outbox", play.at("notices:8090")));
         let outbox: Value = outbox.send().await.expect("it").json().await.expect("JSON");

@@ -1,6 +1,6 @@
 //! With keys a caller is who their token says, and nobody else; and the API may listen anywhere.
 
-use crate::app::{App, Customer, MARQUEE, id, until};
+use crate::app::{App, Customer, MARQUEE, id, text, until};
 use crate::repository::marquee;
 use axum::Router;
 use axum::routing::get;
@@ -219,4 +219,38 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
     // Others have a bucket of their own, and it fills again.
     calm.get("/mypage").await.expect(200);
     until("a place", async || eager.get("/mypage").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn a_guest_has_one_reservation_and_nothing_else() {
+    let issuer = Issuer::new();
+    let app = App::start(&["--auth-keys", &issuer.path("issuer.json")]).await;
+    let nobody = app.customer("nobody");
+    let show = nobody.showtime().await;
+    let [mine, other] = [
+        nobody.reserve_at(&show, 1).await.expect(201),
+        nobody.reserve_at(&show, 1).await.expect(201),
+    ];
+    assert_ne!(mine["customerId"], other["customerId"]);
+    let guest = app.customer("guest").with_token(text(&mine["guestToken"]));
+    // The token is told once.
+    let own = format!("/reservations/{}", id(&mine));
+    assert_eq!(guest.get(&own).await.expect(200)["guestToken"], Value::Null);
+    guest.get(&format!("/reservations/{}", id(&other))).await.expect(404);
+    assert_eq!(guest.get("/mypage").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(guest.reserve_at(&show, 1).await.expect(403)["code"], "forbidden");
+    for path in ["/admin/attention", "/events"] {
+        guest.get(path).await.expect(403);
+    }
+    guest.finished(&mine).await;
+    guest.cancel(&mine).await;
+    guest.until(&mine, "CANCELLED").await;
+    // What the pages' cookies are signed with makes no guest, nor does a token that was touched.
+    let page = nobody.request("GET", "/").send().await.expect("a page");
+    let cookie = page.headers()["set-cookie"].to_str().expect("a text");
+    let cookie =
+        cookie.trim_start_matches("marquee=").split(';').next().expect("a token").to_owned();
+    for token in [cookie, format!("{}x", text(&mine["guestToken"]))] {
+        app.customer("guest").with_token(&token).get(&own).await.expect(401);
+    }
 }

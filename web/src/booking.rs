@@ -128,6 +128,8 @@ struct BookingPage {
     pay: Option<Pay>,
     waiting: Option<Waiting>,
     map: Option<Hall>,
+    /// What could be chosen instead of what was refused.
+    instead: Vec<Instead>,
     tickets: Vec<Ticket>,
     tickets_owed: bool,
     undo: Option<Undo>,
@@ -152,6 +154,11 @@ struct Waiting {
     title: &'static str,
     text: &'static str,
     around: Option<String>,
+}
+
+struct Instead {
+    ids: Vec<String>,
+    numbers: String,
 }
 
 struct Ticket {
@@ -206,6 +213,9 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
         Ok((booking, events, quote, map)) => {
             let status = refused.as_ref().map_or(StatusCode::OK, Refused::status);
             let mut page = page_of(visitor, booking, events, quote, map);
+            let instead = refused.iter().flat_map(|refused| refused.alternatives.clone());
+            page.instead =
+                page.map.iter().flat_map(|map| instead_on(map, instead.clone())).collect();
             page.frame.refused = refused;
             page::shown(&page, status)
         }
@@ -259,6 +269,7 @@ fn page_of(
         pay,
         waiting,
         map,
+        instead: Vec::new(),
         tickets_owed: booking.status == ReservationStatus::SeatSelected,
         tickets,
         seats: seats.join(" "),
@@ -277,6 +288,17 @@ fn page_of(
         key: Uuid::new_v4().simple().to_string(),
         frame,
     }
+}
+
+/// Choices that the rules allow, by the numbers on the seats.
+fn instead_on(map: &Hall, choices: impl Iterator<Item = Vec<String>>) -> Vec<Instead> {
+    let seats = || map.rows.iter().flat_map(|row| row.seats.iter().flatten());
+    let number = |id: &String| seats().find(|seat| seat.id == *id).map(|seat| seat.number.clone());
+    let choice = |ids: Vec<String>| Instead {
+        numbers: ids.iter().filter_map(number).collect::<Vec<_>>().join(" "),
+        ids,
+    };
+    choices.map(choice).collect()
 }
 
 /// The customer need not wait, and is told so.

@@ -32,6 +32,8 @@ pub(crate) struct Refused {
     pub(crate) code: String,
     pub(crate) title: String,
     pub(crate) detail: String,
+    /// Seats that could be taken instead.
+    pub(crate) alternatives: Vec<Vec<String>>,
 }
 
 impl Refused {

@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use domain::words::{Audience, Grade};
+use domain::words::{AgeRating, Audience, Grade};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
@@ -59,6 +59,7 @@ pub(crate) struct ShowJson {
     pub(crate) id: String,
     pub(crate) movie_id: String,
     pub(crate) movie_title: String,
+    pub(crate) age_rating: AgeRating,
     pub(crate) theater_name: String,
     pub(crate) auditorium_name: String,
     pub(crate) starts_at: Timestamp,

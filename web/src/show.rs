@@ -1,7 +1,7 @@
 //! One show: who comes, on which seats, for how much.
 
 use crate::client::{Command, Refused, Site};
-use crate::films::{Money, ShowJson};
+use crate::films::{GradeJson, Money, ShowJson};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
 use crate::times::moment;
@@ -12,8 +12,9 @@ use axum::extract::{Form, Path, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use domain::party::UNPAID_MAX;
 use domain::won::written;
-use domain::words::{Audience, Grade, Language};
+use domain::words::{AgeRating, Audience, Grade, Language};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ struct ShowPage {
     auditorium: String,
     starts: String,
     party_rule: String,
+    unpaid_rule: String,
+    adults_only: bool,
     max: u32,
     grades: Vec<GradeChoice>,
     /// Makes a second click the same one.
@@ -93,13 +96,15 @@ async fn shown(
             left => with(words.seats_left, left),
         },
         chosen: chosen == Some(it.grade),
-        people: people(&it.prices, it.grade, form, language),
+        people: people(it, show.age_rating, form, language),
     });
     let page = ShowPage {
         theater: show.theater_name,
         auditorium: show.auditorium_name,
         starts: moment(show.starts_at, language),
         party_rule: with(words.party_rule, show.max_party_size),
+        unpaid_rule: with(words.unpaid_rule, UNPAID_MAX),
+        adults_only: show.age_rating == AgeRating::Nineteen,
         max: show.max_party_size,
         grades: grades.collect(),
         key: Uuid::new_v4().simple().to_string(),
@@ -111,20 +116,15 @@ async fn shown(
     page::shown(&page, status)
 }
 
-fn people(
-    prices: &BTreeMap<Audience, Money>,
-    of_grade: Grade,
-    form: &Given,
-    language: Language,
-) -> Vec<Person> {
+fn people(it: &GradeJson, rating: AgeRating, form: &Given, language: Language) -> Vec<Person> {
     let person = |(who, price): (&Audience, &Money)| Person {
         word: who.as_str(),
         name: audience(*who, language),
         price: price.value,
         price_text: written(price.value, language),
-        count: form.get(&field(of_grade, *who)).and_then(|n| n.parse().ok()).unwrap_or(0),
+        count: form.get(&field(it.grade, *who)).and_then(|n| n.parse().ok()).unwrap_or(0),
     };
-    prices.iter().map(person).collect()
+    it.prices.iter().filter(|(who, _)| rating.admits(**who)).map(person).collect()
 }
 
 fn field(grade: Grade, audience: Audience) -> String {

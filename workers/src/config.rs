@@ -25,9 +25,7 @@ use temporalio_common::worker::WorkerDeploymentVersion;
 
 pub(crate) use auth::{AuthFlags, Keys, Token};
 pub(crate) use restored::{AnyDatabase, Backup, Restored, database_in};
-pub(crate) use secrets::{
-    gateway_secret, notices_account, notices_sms_account, session_key, webhook_secret,
-};
+pub(crate) use secrets::{gateway_secret, notices_account, notices_sms_account, webhook_secret};
 pub(crate) use settings::{in_force, refuse_unknown_variables, table};
 pub(crate) use traces::{service_is_named, traces_wanted};
 
@@ -151,6 +149,10 @@ pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) auth: AuthFlags,
+    /// What the sessions of the pages are signed with, the same file for all processes, as `marquee
+    /// keys` makes one. Without it there are no pages.
+    #[arg(long, value_name = "FILE", env = "MARQUEE_SESSION_KEY")]
+    pub(crate) session_key: Option<PathBuf>,
     /// What is on offer: a cinema of today, a million places for load, or none beside your own.
     #[arg(long, env = "MARQUEE_CATALOGUE", value_enum, default_value_t = CatalogueKind::Demo)]
     pub(crate) catalogue: CatalogueKind,

@@ -1,6 +1,7 @@
 //! `marquee keys` and `marquee token`: an issuer of tokens for those who have no other, and for tests.
 
 use crate::config::{Keys, Token};
+use crate::pages::make_key;
 use anyhow::Context;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
@@ -21,10 +22,11 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// A P-256 key, and its public half for those who check.
+/// A P-256 key, and its public half for those who check; and one for the sessions of the pages.
 pub(crate) fn keys(options: &Keys) -> anyhow::Result<()> {
     let named = || format!("--into {}", options.into.display());
     std::fs::create_dir_all(&options.into).with_context(named)?;
+    make_key(&options.into).with_context(named)?;
     let (private, public) = (options.into.join("issuer.pem"), options.into.join("issuer.json"));
     let new = KeyPair::generate()?.serialize_pem();
     write_new(&private, &new).with_context(named)?;
@@ -37,7 +39,7 @@ pub(crate) fn keys(options: &Keys) -> anyhow::Result<()> {
 }
 
 /// What its owner alone may read; what is there stays.
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -1,42 +1,31 @@
 //! The key that the pages' sessions are signed with.
 
-use crate::config::session_key;
-use anyhow::{Context, bail};
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use crate::issuer::write_new;
+use anyhow::{Context, ensure};
 use std::path::Path;
 use uuid::Uuid;
 use web::Sessions;
 
-/// The key that all processes of a fleet are given; without one there are no pages.
-pub(crate) fn sessions() -> anyhow::Result<Option<Sessions>> {
-    session_key().map(|key| with_key(key.reveal().as_bytes())).transpose()
+/// Its name beside other keys, and in a data folder.
+pub(crate) const KEY: &str = "session.key";
+
+const BYTES_MIN: usize = 32;
+
+/// With the key that all processes of a fleet are given.
+pub(crate) fn sessions(path: &Path) -> anyhow::Result<Sessions> {
+    key_in(path).map(|key| Sessions::new(&key))
 }
 
-/// The same, or a key of this data folder's own, made the first time.
-pub(crate) fn sessions_in(data_dir: &Path) -> anyhow::Result<Sessions> {
-    if let Some(sessions) = sessions()? {
-        return Ok(sessions);
-    }
-    let path = data_dir.join("session.key");
-    let named = || format!("cannot make {}", path.display());
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        Ok(mut file) => {
-            let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-            file.write_all(key.as_bytes()).with_context(named)?;
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).with_context(named),
-    }
-    with_key(&std::fs::read(&path).with_context(named)?)
+/// The key in a file.
+pub(crate) fn key_in(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let named = || format!("the key of the pages' sessions, {}", path.display());
+    let key = std::fs::read(path).with_context(named)?;
+    ensure!(key.len() >= BYTES_MIN, "{}: less than {BYTES_MIN} bytes", named());
+    Ok(key)
 }
 
-fn with_key(key: &[u8]) -> anyhow::Result<Sessions> {
-    match Sessions::new(key) {
-        Some(sessions) => Ok(sessions),
-        None => {
-            bail!("the key of the pages' sessions (MARQUEE_SESSION_KEY) has less than 32 bytes")
-        }
-    }
+/// A new key in this folder; one that is there stays.
+pub(crate) fn make_key(folder: &Path) -> std::io::Result<()> {
+    let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    write_new(&folder.join(KEY), &key)
 }

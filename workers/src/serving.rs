@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use std::net::SocketAddr;
+use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,9 +19,10 @@ use web::Sessions;
 /// Without tokens anybody who reaches the API may act for any customer, so only this machine may.
 pub(crate) async fn listen_for(
     auth: &AuthFlags,
+    session_key: Option<&Path>,
     at: SocketAddr,
 ) -> anyhow::Result<(Trust, TcpListener, SocketAddr)> {
-    let trust = auth.trust().await?;
+    let trust = auth.trust(session_key).await?;
     if matches!(trust, Trust::ThisMachine) && !at.ip().is_loopback() {
         bail!("--listen {at}: without tokens (--auth-keys) the API listens on loopback only");
     }

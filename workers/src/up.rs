@@ -9,7 +9,7 @@ use crate::ledger;
 use crate::notice_company;
 use crate::offer::keep_topped_up;
 use crate::operations::{self, at_work};
-use crate::pages::sessions_in;
+use crate::pages::{KEY, make_key, sessions};
 use crate::ports::Port;
 use crate::serving::{listen, listen_for, serve};
 use crate::stopping::{asked_to_stop, in_time};
@@ -35,7 +35,9 @@ use tokio::task::JoinHandle;
 
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (data_dir, _lock) = locked(&options.data_dir)?;
-    let (trust, listener, api_at) = listen_for(&options.auth, options.listen).await?;
+    let session_key = session_key(&data_dir)?;
+    let listening = listen_for(&options.auth, Some(&session_key), options.listen).await?;
+    let (trust, listener, api_at) = listening;
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
@@ -62,8 +64,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     };
     let (begun, ready) = at_work(Queue::ALL.len(), quitting.clone());
     let sdk = operations::begin(&options.operations, &app.store, ready).await?;
-    let sessions = sessions_in(&data_dir)?;
-    let serving = serve(listener, api_at, app, Some(sessions), quitting.clone());
+    let serving = serve(listener, api_at, app, Some(sessions(&session_key)?), quitting.clone());
 
     let (quit_children, children_quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;
@@ -89,7 +90,6 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
         quit: quitting,
     })?;
     let greeting = tokio::spawn(greet(temporal_up));
-
     let broke = crew.until_over().await;
     greeting.abort();
     top_up.abort();
@@ -164,6 +164,11 @@ fn locked(asked: &Path) -> anyhow::Result<(PathBuf, File)> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+fn session_key(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    make_key(data_dir).with_context(|| format!("cannot write to {}", data_dir.display()))?;
+    Ok(data_dir.join(KEY))
 }
 
 async fn open_store(options: &Up, data_dir: &Path) -> anyhow::Result<Store> {

@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Book(Book),
     /// Thousands of buyers for the places of one show.
     HotShow(HotShow),
+    /// Reads of mypage, and pages that are kept open.
+    Look(Look),
     /// The report's own measurement with the real `siege`, and every booking followed to its end.
     ReportSiege(ReportSiege),
     /// How late others hear of events, what an outage of theirs costs, how fast a backlog is sent.
@@ -171,6 +173,19 @@ pub(crate) struct HotShow {
     /// The generator's connections.
     #[arg(long, default_value_t = 256)]
     pub(crate) connections: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Look {
+    /// Each rate is held for this long.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) secs: u64,
+    /// The generator's connections.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) connections: usize,
+    /// Those who watch one seat map.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) viewers: usize,
 }
 
 #[derive(Args)]

@@ -13,6 +13,7 @@ mod http;
 mod leave;
 mod limits;
 mod load;
+mod look;
 mod machine;
 mod namespace;
 mod null;
@@ -98,6 +99,7 @@ async fn measure(place: &Place, command: &Command) -> anyhow::Result<Vec<Table>>
         Command::Accept(accept) => accept::run(place, accept).await,
         Command::Book(book) => book::run(place, book).await,
         Command::HotShow(hot) => hot_show::run(place, hot).await,
+        Command::Look(asked) => look::run(place, asked).await,
         Command::Leave(asked) => leave::run(place, asked).await,
         Command::ReportSiege(asked) => report_siege::run(place, asked).await,
         Command::Deploys(asked) => deploys::run(place, asked).await,

@@ -1,8 +1,10 @@
 //! Whose tokens are believed, and who issues some.
 
 use super::duration;
+use crate::pages::key_in;
 use anyhow::{Context, bail};
 use api::caller::Trust;
+use api::guests::Guests;
 use api::rate::Rate;
 use api::tokens::Tokens;
 use clap::Args;
@@ -11,7 +13,7 @@ use domain::words::Role;
 use reqwest::Url;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +50,8 @@ pub(crate) struct TokenNames {
 
 impl AuthFlags {
     /// Whom to believe, for as long as the process runs.
-    pub(crate) async fn trust(&self) -> anyhow::Result<Trust> {
+    /// With `session_key` people may book as guests.
+    pub(crate) async fn trust(&self, session_key: Option<&Path>) -> anyhow::Result<Trust> {
         let Some(place) = &self.auth_keys else { return Ok(Trust::ThisMachine) };
         let named = || format!("--auth-keys {place}");
         let published = published(place).with_context(named)?;
@@ -64,7 +67,8 @@ impl AuthFlags {
             tokio::spawn(kept_fresh(tokens.clone(), at));
         }
         let rate = NonZeroU32::new(self.rate_limit).map(Rate::new);
-        Ok(Trust::Tokens { tokens, rate })
+        let guests = session_key.map(key_in).transpose()?.map(|key| Arc::new(Guests::new(&key)));
+        Ok(Trust::Tokens { tokens, rate, guests })
     }
 }
 
@@ -112,8 +116,8 @@ async fn kept_fresh(tokens: Arc<Tokens>, at: Url) {
 /// Makes keys to sign tokens with, where nobody else issues them.
 #[derive(Args)]
 pub(crate) struct Keys {
-    /// Gets `issuer.pem`, which signs and is nobody else's business, and `issuer.json`, for
-    /// `--auth-keys`. What is there stays.
+    /// Gets `issuer.pem`, which signs and is nobody else's business, `issuer.json`, for `--auth-keys`,
+    /// and `session.key`, for `--session-key`. What is there stays.
     #[arg(long, value_name = "DIR")]
     pub(crate) into: PathBuf,
 }

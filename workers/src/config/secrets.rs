@@ -4,25 +4,19 @@ use domain::secret::Secret;
 
 const GATEWAY_SECRET: &str = "MARQUEE_GATEWAY_SECRET";
 const WEBHOOK_SECRET: &str = "MARQUEE_WEBHOOK_SECRET";
-const SESSION_KEY: &str = "MARQUEE_SESSION_KEY";
 const NOTICES_KEY: &str = "MARQUEE_NOTICES_KEY";
 const NOTICES_SECRET: &str = "MARQUEE_NOTICES_SECRET";
 const NOTICES_SMS_KEY: &str = "MARQUEE_NOTICES_SMS_KEY";
 const NOTICES_SMS_SECRET: &str = "MARQUEE_NOTICES_SMS_SECRET";
 
 /// All of them, with what they are.
-pub(super) const SECRETS: [(&str, &str); 7] = [
+pub(super) const SECRETS: [(&str, &str); 6] = [
     (GATEWAY_SECRET, "The payment company's secret key."),
     (WEBHOOK_SECRET, "`whsec_…`: what PortOne signs its messages with."),
     (NOTICES_KEY, "The key at the company that sends notices."),
     (NOTICES_SECRET, "Its secret."),
     (NOTICES_SMS_KEY, "NHN Cloud's key for texts."),
     (NOTICES_SMS_SECRET, "Its secret."),
-    (
-        SESSION_KEY,
-        "What the sessions of the pages are signed with: at least 32 characters, the same for all \
-         processes. Without it `api` shows no pages, and `up` makes one in its data folder.",
-    ),
 ];
 
 /// The payment company's API key.
@@ -33,11 +27,6 @@ pub(crate) fn gateway_secret() -> Option<Secret> {
 /// What PortOne signs its messages with.
 pub(crate) fn webhook_secret() -> Option<Secret> {
     secret(WEBHOOK_SECRET)
-}
-
-/// What the sessions of the pages are signed with.
-pub(crate) fn session_key() -> Option<Secret> {
-    secret(SESSION_KEY)
 }
 
 fn secret(name: &str) -> Option<Secret> {
