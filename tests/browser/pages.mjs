@@ -75,6 +75,15 @@ async function faults(rules) {
   assert.equal(answer.status, 200);
 }
 
+async function ticketing(fault) {
+  const answer = await fetch(`${system}/admin/faults/ticket`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(fault),
+  });
+  assert.equal(answer.status, 204);
+}
+
 const stories = {
   async "books, prints and cancels in Korean"() {
     const page = await visitor("ko-desk");
@@ -176,6 +185,25 @@ const stories = {
     await other.seen("declined");
     await faults([]);
     await pay(other);
+  },
+
+  async "sees a cancellation go on, step by step"() {
+    const page = await visitor("cancelling", { locale: "en-US", viewport: PHONE });
+    await reserve(page, 2);
+    await pay(page);
+    await page.click("#best");
+    await page.locator("#map button:not([type])").click();
+    await page.waitForSelector(".tickets");
+    await ticketing({ down: true });
+    await page.click("summary");
+    await page.click(".danger");
+    await page.waitForSelector(".steps li");
+    assert.deepEqual(await page.locator(".steps li").allTextContents(), ["Tickets revoked", "Seats given back", "Money returned"]);
+    assert.equal(await page.locator(".steps .done").count(), 0, "tickets come first");
+    await page.seen("steps");
+    await ticketing({ down: false });
+    await page.waitForSelector("[data-ended=true]");
+    assert.equal(await page.textContent(".status"), "Cancelled");
   },
 
   async "is looked after by staff"() {
