@@ -56,8 +56,14 @@ impl FromRequestParts<App> for Booker {
         if let Trust::Tokens { guests: Some(guests), .. } = &app.trust
             && says_nothing(parts)
         {
-            let guests = Some(guests.clone());
-            return Ok(Self { id: Guests::somebody_new(), unlimited: false, guests });
+            let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+            let id = guests.somebody_new(key).ok_or_else(|| {
+                Problem::malformed("without a token an Idempotency-Key has 32 characters at least")
+            })?;
+            if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
+                rate.take(&nobody(), &parts.extensions)?;
+            }
+            return Ok(Self { id, unlimited: false, guests: Some(guests.clone()) });
         }
         let id = who(parts, app, Role::Customer)?.id;
         let unlimited = matches!(app.trust, Trust::ThisMachine) && id.as_str() == DEMO_CUSTOMER;
@@ -130,6 +136,11 @@ impl FromRequestParts<App> for Anyone {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         who(parts, app, Role::Guest).map(Self)
     }
+}
+
+/// All whom nobody knows are counted as one.
+fn nobody() -> CustomerId {
+    CustomerId::parse("nobody").expect("letters")
 }
 
 fn says_nothing(parts: &Parts) -> bool {

@@ -1,10 +1,11 @@
-//! Booking without an account: whoever reserves as nobody gets a token for exactly that reservation.
-//! It names a guest of whom there is nothing else, and who reserves nothing more.
+//! Booking without an account: whoever reserves as nobody gets a token. It names a guest who has that
+//! reservation and never another one, since a guest reserves nothing more.
 
 use domain::ids::CustomerId;
 use domain::person::Person;
 use domain::time::Time;
 use domain::words::Role;
+use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use uuid::Uuid;
 
 /// Whatever else is signed with the same key is no guest's.
 const AUDIENCE: &str = "marquee-guest";
+/// As long as a UUID is without its dashes.
+const KEY_CHARS_MIN: usize = 32;
 /// Refunds may come later than the show.
 const AFTER_THE_SHOW: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -39,10 +42,15 @@ impl Guests {
         Self { encoding, decoding, validation }
     }
 
-    /// Somebody who has never been here.
-    pub(crate) fn somebody_new() -> CustomerId {
-        let id = format!("guest-{}", Uuid::new_v4().simple());
-        CustomerId::parse(id).expect("letters and digits")
+    /// Somebody who has never been here; with the same key always the same one, so that a repeat is
+    /// answered as the first time. Nothing when the key is one that others could think of, too.
+    pub(crate) fn somebody_new(&self, key: Option<&str>) -> Option<CustomerId> {
+        let name = match key {
+            None => Uuid::new_v4().simple().to_string(),
+            Some(key) if key.len() < KEY_CHARS_MIN => return None,
+            Some(key) => sign(key.as_bytes(), &self.encoding, Algorithm::HS256).ok()?,
+        };
+        CustomerId::parse(format!("guest-{name}")).ok()
     }
 
     /// What this guest shows from now on.

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 /// What came without a word is found this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// The newest reservations are followed; older ones have ended.
+/// The newest reservations are followed; the list has the others, too.
 const FOLLOWED_MAX: i64 = 100;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {

@@ -192,7 +192,7 @@ fn contact(body: ContactBody) -> Result<Contact, Problem> {
 ///
 /// 409 `sold-out`, `sales-closed`, `limit-exceeded`; 422 `age-restricted`, `party-size`,
 /// `wrong-grade`. Whoever reserves as nobody gets a `guestToken`, which is good for this reservation
-/// alone; keys of nobody's are not kept.
+/// alone; a repeat with their key, which then has 32 characters at least, gets it again.
 #[utoipa::path(
     post, path = "/reservations", operation_id = "reserve",
     params(KeyHeader),

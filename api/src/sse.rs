@@ -20,27 +20,35 @@ use utoipa::ToSchema;
 
 /// Those who wait for events at the same time, and how many of them may be one person.
 const WAITING_MAX: usize = 5_000;
+/// How many of them may be of those whom nobody knows.
+const STRANGERS_MAX: usize = 2_000;
 const OF_ONE_MAX: usize = 32;
 /// A stream that says nothing for longer is taken for dead by what stands between.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+/// Then a reader comes again, and shows once more who they are.
+const LASTS: Duration = Duration::from_secs(15 * 60);
 
 /// Places for those who wait for events: so many in all, and of each who is known.
 #[derive(Clone)]
 pub(crate) struct Waiting {
     all: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     each: Arc<Mutex<HashMap<CustomerId, usize>>>,
 }
 
 /// Given back when it is dropped.
 pub(crate) struct Place {
     _one: OwnedSemaphorePermit,
+    _stranger: Option<OwnedSemaphorePermit>,
     whose: Option<(Waiting, CustomerId)>,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(WAITING_MAX)), each: Arc::default() }
+        let [all, strangers] =
+            [WAITING_MAX, STRANGERS_MAX].map(|places| Arc::new(Semaphore::new(places)));
+        Self { all, strangers, each: Arc::default() }
     }
 }
 
@@ -52,6 +60,13 @@ impl Waiting {
         };
         let one = self.all.clone().try_acquire_owned();
         let one = one.map_err(|_| full(format!("{WAITING_MAX} wait for events already")))?;
+        let stranger = match whose {
+            Some(_) => None,
+            None => {
+                let place = self.strangers.clone().try_acquire_owned();
+                Some(place.map_err(|_| full(format!("{STRANGERS_MAX} strangers wait already")))?)
+            }
+        };
         if let Some(whose) = whose {
             let mut each = self.each();
             let count = each.entry(whose.clone()).or_default();
@@ -60,7 +75,11 @@ impl Waiting {
             }
             *count += 1;
         }
-        Ok(Place { _one: one, whose: whose.map(|whose| (self.clone(), whose.clone())) })
+        Ok(Place {
+            _one: one,
+            _stranger: stranger,
+            whose: whose.map(|whose| (self.clone(), whose.clone())),
+        })
     }
 
     fn each(&self) -> MutexGuard<'_, HashMap<CustomerId, usize>> {
@@ -102,7 +121,7 @@ pub(crate) fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 pub(crate) fn streamed(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let greeting = once(ready(Event::default().retry(RECONNECT_AFTER)));
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
-    let events = greeting.chain(events).map(Ok::<_, Infallible>);
+    let events = greeting.chain(events.take_until(sleep(LASTS))).map(Ok::<_, Infallible>);
     Sse::new(events).keep_alive(keep_alive).into_response()
 }
 

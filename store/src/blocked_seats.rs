@@ -60,6 +60,7 @@ impl Store {
             Err(seats) => return left(tx, refused(Refusal::UnknownSeats { seats })).await,
         };
         let mut changed = BTreeMap::<Grade, i64>::new();
+        let mut names = Vec::new();
         let mut taken = Vec::new();
         for (seat, grade) in sorted.iter().zip(grades) {
             let done = match keep {
@@ -68,6 +69,7 @@ impl Store {
             };
             if done {
                 *changed.entry(grade).or_default() += 1;
+                names.push(seat.as_str());
             } else if !has(&mut tx, showtime, seat, keep).await? {
                 taken.push(seat.clone());
             }
@@ -85,10 +87,7 @@ impl Store {
                 return left(tx, refused(Refusal::SoldOut)).await;
             }
         }
-        let count = changed.values().sum::<i64>();
-        if count > 0 {
-            let names: Vec<&str> = sorted.iter().map(SeatId::as_str).collect();
-            let names = names.join(" ");
+        if !names.is_empty() {
             let deed = Deed {
                 action: match keep {
                     Keep::Blocked => StaffAction::BlockSeats,
@@ -96,12 +95,12 @@ impl Store {
                 },
                 target: format!("/showtimes/{showtime}/seatmap"),
                 before: facts([]),
-                after: facts([("seats", names.as_str())]),
+                after: facts([("seats", names.join(" ").as_str())]),
             };
             self.audit_deed(&mut tx, staff, &deed).await?;
         }
         tx.commit().await?;
-        Ok(KeepDecision::Done(usize::try_from(count).expect("few seats")))
+        Ok(KeepDecision::Done(names.len()))
     }
 
     /// False when somebody has it.

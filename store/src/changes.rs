@@ -38,9 +38,15 @@ pub enum Topic {
     Showtime(ShowtimeId),
 }
 
-/// What is followed here, each with the last version that was told.
+/// What is followed here.
 #[derive(Clone, Default)]
-struct Followed(Arc<Mutex<HashMap<Topic, watch::Sender<i64>>>>);
+struct Followed(Arc<Mutex<HashMap<Topic, Told>>>);
+
+/// The last version that was told, and how many follow.
+struct Told {
+    version: watch::Sender<i64>,
+    followers: usize,
+}
 
 /// Hears of changes of one topic, from when it was made on.
 pub struct Follower {
@@ -158,21 +164,23 @@ impl Here {
 }
 
 impl Followed {
-    fn all(&self) -> MutexGuard<'_, HashMap<Topic, watch::Sender<i64>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Topic, Told>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn follow(&self, topic: Topic) -> Follower {
-        let told =
-            self.all().entry(topic.clone()).or_insert_with(|| watch::channel(0).0).subscribe();
-        Follower { topic, followed: self.clone(), told }
+        let mut all = self.all();
+        let none = || Told { version: watch::channel(0).0, followers: 0 };
+        let told = all.entry(topic.clone()).or_insert_with(none);
+        told.followers += 1;
+        Follower { topic, followed: self.clone(), told: told.version.subscribe() }
     }
 
     fn tell(&self, changed: &[(Topic, i64)]) {
         let all = self.all();
         for (topic, version) in changed {
             if let Some(told) = all.get(topic) {
-                told.send_replace(*version);
+                told.version.send_replace(*version);
             }
         }
     }
@@ -199,7 +207,9 @@ impl Drop for Follower {
     /// What nobody follows any more is forgotten.
     fn drop(&mut self) {
         let mut all = self.followed.all();
-        if all.get(&self.topic).is_some_and(|told| told.receiver_count() == 1) {
+        let Some(told) = all.get_mut(&self.topic) else { return };
+        told.followers -= 1;
+        if told.followers == 0 {
             all.remove(&self.topic);
         }
     }
@@ -212,7 +222,8 @@ mod tests {
     use tokio::time::timeout;
 
     const SOON: Duration = Duration::from_secs(5);
-    const NOT: Duration = Duration::from_millis(20);
+    /// What is told is there at once.
+    const NOT: Duration = Duration::ZERO;
 
     fn change(id: &str, version: i64) -> Change {
         Change::Reservation {

@@ -233,6 +233,16 @@ async fn a_guest_has_one_reservation_and_nothing_else() {
     ];
     assert_ne!(mine["customerId"], other["customerId"]);
     let guest = app.customer("guest").with_token(text(&mine["guestToken"]));
+    // A repeat is answered as the first time, with the token; a key that anybody could think of is not.
+    let wish = json!({"showtimeId": show["id"], "grade": "STANDARD",
+        "admissions": [{"type": "ADULT", "count": 1}]});
+    let key = "0123456789abcdef0123456789abcdef";
+    let first = nobody.keyed("POST", "/reservations", &wish, key).await.expect(201);
+    let repeat = nobody.keyed("POST", "/reservations", &wish, key).await;
+    assert_eq!(repeat.header("idempotency-replayed"), "true");
+    let repeat = repeat.expect(201);
+    assert_eq!((&repeat["id"], repeat["guestToken"].is_string()), (&first["id"], true));
+    nobody.keyed("POST", "/reservations", &wish, "1").await.expect(400);
     // The token is told once.
     let own = format!("/reservations/{}", id(&mine));
     assert_eq!(guest.get(&own).await.expect(200)["guestToken"], Value::Null);

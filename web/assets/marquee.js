@@ -2,6 +2,7 @@
 // and an open page shows what has changed.
 
 const FOLLOW_AGAIN_MS = 2000;
+const FOLLOW_AGAIN_MS_MAX = 60000;
 // Told to the document when a part of the page was put in another's place.
 const REPLACED = "marquee:replaced";
 
@@ -125,12 +126,14 @@ function seats() {
 
 /** Shows the page again when it has changed. */
 function live() {
-  if (!one("#live")) return;
+  // Not the address: after a refused click that is the click's.
+  const path = one("#live")?.dataset.page;
+  if (!path) return;
   const offline = /** @type {HTMLElement} */ (one("#offline"));
   const look = async () => {
     const now = /** @type {HTMLElement} */ (one("#live"));
     try {
-      const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
+      const answer = await fetch(path, { headers: { accept: "text/html" } });
       offline.hidden = answer.ok;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.querySelector("#live");
@@ -145,7 +148,7 @@ function live() {
     }
   };
   const ended = () => one("#live")?.dataset.ended === "true";
-  follow(`${location.pathname}/events`, ended, look, look);
+  follow(`${path}/events`, ended, look, look);
 }
 
 /**
@@ -157,6 +160,7 @@ function live() {
  * @param {() => unknown} [missed] called whenever something may have been said unheard
  */
 async function follow(path, over, hear, missed = () => {}) {
+  let pause = FOLLOW_AGAIN_MS;
   while (!over()) {
     if (document.hidden) await once(document, "visibilitychange");
     const stop = new AbortController();
@@ -164,18 +168,20 @@ async function follow(path, over, hear, missed = () => {}) {
     for (const name of ["visibilitychange", REPLACED]) document.addEventListener(name, leave);
     try {
       const answer = await fetch(path, { signal: stop.signal });
-      if (answer.status === 404) return;
+      // Nobody for whom it is: that does not change by asking again.
+      if ([401, 403, 404].includes(answer.status)) return;
+      pause = answer.ok ? FOLLOW_AGAIN_MS : Math.min(2 * pause, FOLLOW_AGAIN_MS_MAX);
       for await (const [event, data] of eventsOf(answer)) {
         await hear(event, data);
         if (over()) return stop.abort();
       }
     } catch {
-      // Comes again.
+      pause = Math.min(2 * pause, FOLLOW_AGAIN_MS_MAX);
     } finally {
       for (const name of ["visibilitychange", REPLACED]) document.removeEventListener(name, leave);
     }
     if (over()) return;
-    await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, pause));
     await missed();
   }
 }

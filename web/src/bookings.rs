@@ -41,7 +41,7 @@ struct EntryJson {
 struct BookingsPage {
     frame: Frame,
     /// Changes whenever one of them does.
-    version: i64,
+    version: String,
     entries: Vec<Entry>,
 }
 
@@ -62,7 +62,9 @@ async fn list(State(site): State<Site>, visitor: Visitor) -> Response {
         Err(refused) => return page::refused(&visitor, refused),
     };
     let words = Words::of(visitor.language);
-    let version = found.items.iter().map(|entry| entry.version).sum();
+    let sum: i64 = found.items.iter().map(|entry| entry.version).sum();
+    let newest = found.items.first().map_or("", |entry| &entry.reservation_id);
+    let version = format!("{newest}-{sum}");
     let entry = |it: EntryJson| Entry {
         title: it.movie_title,
         place: format!("{} {}", it.theater_name, it.auditorium_name),

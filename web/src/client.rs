@@ -92,6 +92,10 @@ impl Site {
 
     /// What the API streams, as it comes.
     pub(crate) async fn stream(&self, visitor: &Visitor, path: &str) -> Response {
+        // Whoever has a page open has been here before.
+        if visitor.is_new {
+            return StatusCode::FORBIDDEN.into_response();
+        }
         match self.send(visitor, Request::get(path), Body::empty()).await {
             Ok(response) => response,
             Err(refused) => refused.status().into_response(),
@@ -121,10 +125,14 @@ impl Site {
         };
         let request = match &visitor.who {
             Who::Customer(person) => request.extension(person.clone()),
-            Who::Staff(Some(token)) => {
-                request.header(header::AUTHORIZATION, format!("Bearer {token}"))
+            Who::Staff(token) => {
+                // Where there are tokens, nobody reads these.
+                let request = request.header("x-customer-id", "staff").header("x-role", "staff");
+                match token {
+                    Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+                    None => request,
+                }
             }
-            Who::Staff(None) => request.header("x-customer-id", "staff").header("x-role", "staff"),
         };
         let request = request
             .header(header::ACCEPT_LANGUAGE, visitor.language.as_str())

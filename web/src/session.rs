@@ -1,4 +1,4 @@
-//! Who visits: a signed cookie names a guest, or whoever signed in; and which language they read.
+//! Who visits: a signed cookie names a visitor; a token names staff; and which language they read.
 //! What changes something has to come from a page of ours.
 
 use crate::client::Site;
@@ -77,6 +77,8 @@ pub(crate) enum Who {
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) who: Who,
+    /// Brought no cookie of ours.
+    pub(crate) is_new: bool,
     pub(crate) language: Language,
     /// The name that they call us by: the API answers to some only.
     pub(crate) host: Option<HeaderValue>,
@@ -87,7 +89,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
-            who: Who::Customer(guest()),
+            who: Who::Customer(newcomer()),
+            is_new: true,
             language: Language::Korean,
             host: None,
         }))
@@ -117,8 +120,8 @@ fn secure(headers: &HeaderMap) -> &'static str {
 }
 
 /// Somebody who has never been here.
-fn guest() -> Person {
-    let id = format!("guest-{}", Uuid::new_v4().simple());
+fn newcomer() -> Person {
+    let id = format!("visitor-{}", Uuid::new_v4().simple());
     let id = CustomerId::parse(id).expect("letters and digits");
     Person { id, role: Role::Customer }
 }
@@ -128,6 +131,10 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
     let headers = request.headers();
     if !is_safe(request.method()) && !comes_from_here(headers) {
         return (StatusCode::FORBIDDEN, "from a page of ours only").into_response();
+    }
+    // No address of ours has such letters; what they stand for could be another of the API's.
+    if request.uri().path().contains('%') {
+        return StatusCode::NOT_FOUND.into_response();
     }
     let asked = request.uri().query().and_then(|query| {
         let lang = query.split('&').find_map(|pair| pair.strip_prefix("lang="))?;
@@ -144,13 +151,13 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
         }
         (_, Some(person)) => (Who::Customer(person), None),
         (_, None) => {
-            let person = guest();
+            let person = newcomer();
             let signed = site.sessions.cookie(&person, secure);
             (Who::Customer(person), signed)
         }
     };
     let host = headers.get(header::HOST).cloned();
-    let visitor = Visitor { who, language: reads, host };
+    let visitor = Visitor { who, is_new: signed.is_some(), language: reads, host };
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
     let chosen = asked.map(|language| {
@@ -221,7 +228,7 @@ mod tests {
     #[test]
     fn a_cookie_that_we_did_not_sign_is_nobodys() {
         let sessions = Sessions::new(&[7; 32]);
-        let person = guest();
+        let person = newcomer();
         let cookie = sessions.cookie(&person, "").unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
         let token = cookie.strip_prefix("marquee=").unwrap();

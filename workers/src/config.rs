@@ -150,7 +150,7 @@ pub(crate) struct Api {
     #[command(flatten)]
     pub(crate) auth: AuthFlags,
     /// What the sessions of the pages are signed with, the same file for all processes, as `marquee
-    /// keys` makes one. Without it there are no pages.
+    /// keys` makes one. Without it there are no pages and no guests.
     #[arg(long, value_name = "FILE", env = "MARQUEE_SESSION_KEY")]
     pub(crate) session_key: Option<PathBuf>,
     /// What is on offer: a cinema of today, a million places for load, or none beside your own.

@@ -63,8 +63,8 @@ async fn a_blocked_seat_is_one_place_less_and_comes_back(f: &Fixture) {
     assert_eq!(sellable(f).await, 59);
     f.choose(&row, &["A1"]).await;
     let entries = f.store.audit_entries(None, 10).await.expect("it reads");
-    let actions: Vec<StaffAction> = entries.iter().map(|entry| entry.action).collect();
-    assert_eq!(actions, [StaffAction::FreeSeats, StaffAction::BlockSeats]);
+    let deeds: Vec<_> = entries.iter().map(|it| (it.action, it.after["seats"].as_str())).collect();
+    assert_eq!(deeds, [(StaffAction::FreeSeats, "A1"), (StaffAction::BlockSeats, "A1 A2")]);
 }
 
 async fn all_are_blocked_or_none(f: &Fixture) {
@@ -86,7 +86,7 @@ async fn a_promised_place_is_not_blocked(f: &Fixture) {
     assert_eq!(f.number("select count(*) from seat_assignment where live = 1").await, 1);
 }
 
-/// The pool's condition decides; with it gone both would have it.
+/// The pool's condition decides; were it gone, a check of the table would still refuse, as a failure.
 async fn the_last_place_goes_to_the_house_or_to_a_customer(f: &Fixture) {
     f.reserved(LAST_TWO, 1).await;
     let wish = f.wish(LAST_TWO, 1).await;
