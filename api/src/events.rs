@@ -96,7 +96,7 @@ async fn read(
     let mut reader = Reader::new(&app, after);
     let mut found = reader.read(limit).await?;
     if found.is_empty() && wait > 0 {
-        let _place = app.watched.waiting.place(Some(&partner.id))?;
+        let _slot = app.watched.waiting.slot(Some(&partner.id))?;
         let deadline = Instant::now() + Duration::from_secs(wait);
         while found.is_empty() && timeout_at(deadline, reader.more()).await == Ok(true) {
             found = reader.read(limit).await?;
@@ -118,9 +118,9 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 /// Server-sent events from after a place on. It ends when the process stops or the store fails; who
 /// reads it was told with the first word when to come again, with the last id seen.
 fn stream(app: &App, partner: &Person, after: i64) -> Result<Response, Problem> {
-    let place = app.watched.waiting.place(Some(&partner.id))?;
-    let begin = (Reader::new(app, after), VecDeque::new(), place);
-    let events = unfold(begin, |(mut reader, mut read, place)| async move {
+    let slot = app.watched.waiting.slot(Some(&partner.id))?;
+    let begin = (Reader::new(app, after), VecDeque::new(), slot);
+    let events = unfold(begin, |(mut reader, mut read, slot)| async move {
         while read.is_empty() {
             match reader.read(STREAM_BATCH).await {
                 Ok(entries) => read.extend(entries),
@@ -135,7 +135,7 @@ fn stream(app: &App, partner: &Person, after: i64) -> Result<Response, Problem> 
         }
         let entry: Entry = read.pop_front()?;
         reader.after = entry.position;
-        Some((sent(&entry), (reader, read, place)))
+        Some((sent(&entry), (reader, read, slot)))
     });
     Ok(streamed(events))
 }

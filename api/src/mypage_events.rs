@@ -4,7 +4,7 @@ use crate::App;
 use crate::caller::Caller;
 use crate::mypage::MyPageBody;
 use crate::problem::Problem;
-use crate::sse::{Place, SentEvent, event, more, streamed};
+use crate::sse::{SentEvent, Slot, event, more, streamed};
 use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -43,7 +43,7 @@ struct SnapshotBody<'a> {
     security(("bearer" = ["customer"]))
 )]
 async fn watch_mypage(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
-    let place = app.watched.waiting.place(Some(&caller))?;
+    let slot = app.watched.waiting.slot(Some(&caller))?;
     let changes = app.store.changes().follow(Topic::Customer(caller.clone()));
     let mut watcher = Watcher {
         store: app.store,
@@ -52,7 +52,7 @@ async fn watch_mypage(State(app): State<App>, Caller(caller): Caller) -> Result<
         caller,
         sent: HashMap::new(),
         ready: VecDeque::new(),
-        _place: place,
+        _slot: slot,
     };
     let all = watcher.news().await?;
     watcher.ready.push_back(event("snapshot", &SnapshotBody { items: &all }));
@@ -70,7 +70,7 @@ struct Watcher {
     /// The version of each that was sent last.
     sent: HashMap<ReservationId, i64>,
     ready: VecDeque<Event>,
-    _place: Place,
+    _slot: Slot,
 }
 
 impl Watcher {

@@ -7,7 +7,7 @@ use crate::caller::Anyone;
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::sse::{Place, SentEvent, event, last_seen, more, streamed};
+use crate::sse::{SentEvent, Slot, event, last_seen, more, streamed};
 use crate::timeline::EventBody;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -72,7 +72,7 @@ async fn watch_reservation(
     let row = seen_reservation(&app, &person, reservation).await?;
     let changes = app.store.changes().follow(Topic::Reservation(row.id.clone()));
     let after = last_seen(&headers)?.or(query.after).unwrap_or(row.last_seq);
-    let place = app.watched.waiting.place(Some(&person.id))?;
+    let slot = app.watched.waiting.slot(Some(&person.id))?;
     let snapshot = ReservationBody::of(&app.store, &row).await?;
     let snapshot = event("snapshot", &snapshot).id(row.last_seq.to_string());
     let over = row.status.is_terminal() && after >= row.last_seq;
@@ -85,7 +85,7 @@ async fn watch_reservation(
         ready: VecDeque::from([snapshot]),
         over,
         looked: false,
-        _place: place,
+        _slot: slot,
     };
     let events = unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
@@ -106,7 +106,7 @@ struct Watcher {
     over: bool,
     /// Whether the steps were read since the last word.
     looked: bool,
-    _place: Place,
+    _slot: Slot,
 }
 
 impl Watcher {

@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::outcome::id;
 use crate::problem::Problem;
 use crate::seats::StateBody;
-use crate::sse::{Place, SentEvent, event, streamed};
+use crate::sse::{SentEvent, Slot, event, streamed};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -86,7 +86,7 @@ async fn watch_seats(
     Path(showtime): Path<String>,
 ) -> Result<Response, Problem> {
     let showtime: ShowtimeId = id(showtime, "showtime")?;
-    let place = app.watched.waiting.place(caller.as_ref().map(|Caller(caller)| caller))?;
+    let slot = app.watched.waiting.slot(caller.as_ref().map(|Caller(caller)| caller))?;
     let mut seen = app.watched.maps.watch(&app.store, &showtime);
     let first = seen.wait_for(|seen| !matches!(seen, Seen::NotYet)).await;
     match first.map(|seen| seen.clone()) {
@@ -95,7 +95,7 @@ async fn watch_seats(
         Ok(Seen::NotYet | Seen::Failed) | Err(_) => return Err(Problem::unavailable()),
     }
     seen.mark_changed();
-    let watcher = Watcher { seen, stopping: app.stopping.clone(), version: None, _place: place };
+    let watcher = Watcher { seen, stopping: app.stopping.clone(), version: None, _slot: slot };
     Ok(streamed(unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
         Some((event, watcher))
@@ -107,7 +107,7 @@ struct Watcher {
     stopping: watch::Receiver<bool>,
     /// The last one that was sent.
     version: Option<u64>,
-    _place: Place,
+    _slot: Slot,
 }
 
 impl Watcher {

@@ -29,7 +29,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 /// Then a reader comes again, and shows once more who they are.
 const LASTS: Duration = Duration::from_secs(15 * 60);
 
-/// Places for those who wait for events: so many in all, and of each who is known.
+/// Slots for those who wait for events: so many in all, and of each who is known.
 #[derive(Clone)]
 pub(crate) struct Waiting {
     all: Arc<Semaphore>,
@@ -38,7 +38,7 @@ pub(crate) struct Waiting {
 }
 
 /// Given back when it is dropped.
-pub(crate) struct Place {
+pub(crate) struct Slot {
     _one: OwnedSemaphorePermit,
     _stranger: Option<OwnedSemaphorePermit>,
     whose: Option<(Waiting, CustomerId)>,
@@ -54,7 +54,7 @@ impl Default for Waiting {
 
 impl Waiting {
     /// 429 when there is none.
-    pub(crate) fn place(&self, whose: Option<&CustomerId>) -> Result<Place, Problem> {
+    pub(crate) fn slot(&self, whose: Option<&CustomerId>) -> Result<Slot, Problem> {
         let full = |detail: String| {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(5)
         };
@@ -63,8 +63,8 @@ impl Waiting {
         let stranger = match whose {
             Some(_) => None,
             None => {
-                let place = self.strangers.clone().try_acquire_owned();
-                Some(place.map_err(|_| full(format!("{STRANGERS_MAX} strangers wait already")))?)
+                let slot = self.strangers.clone().try_acquire_owned();
+                Some(slot.map_err(|_| full(format!("{STRANGERS_MAX} strangers wait already")))?)
             }
         };
         if let Some(whose) = whose {
@@ -75,7 +75,7 @@ impl Waiting {
             }
             *count += 1;
         }
-        Ok(Place {
+        Ok(Slot {
             _one: one,
             _stranger: stranger,
             whose: whose.map(|whose| (self.clone(), whose.clone())),
@@ -87,7 +87,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let Some((waiting, whose)) = &self.whose else { return };
         let mut each = waiting.each();

@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 
 /// What becomes of seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum Wanted {
     Blocked,
     Free,
 }
 
 /// How it ended.
 #[derive(Debug)]
-pub enum KeepDecision {
+pub enum BlockDecision {
     /// So many seats were changed; the others were so already.
     Done(usize),
     Refused(Refusal),
@@ -29,32 +29,32 @@ pub enum KeepDecision {
 
 impl Store {
     /// Blocks or frees some seats of a showtime, all or none of them.
-    pub async fn keep_seats(
+    pub async fn block_seats(
         &self,
         staff: &Person,
         showtime: &ShowtimeId,
         seats: &[SeatId],
-        keep: Keep,
-    ) -> Result<KeepDecision, StoreError> {
+        wanted: Wanted,
+    ) -> Result<BlockDecision, StoreError> {
         let mut sorted = seats.to_vec();
         sorted.sort();
         sorted.dedup();
-        let decision = repeated(|| self.try_keep_seats(staff, showtime, &sorted, keep)).await?;
-        if let KeepDecision::Done(1..) = decision {
+        let decision = repeated(|| self.try_block_seats(staff, showtime, &sorted, wanted)).await?;
+        if let BlockDecision::Done(1..) = decision {
             self.changes().tell_seats(showtime.clone());
         }
         Ok(decision)
     }
 
-    async fn try_keep_seats(
+    async fn try_block_seats(
         &self,
         staff: &Person,
         showtime: &ShowtimeId,
         sorted: &[SeatId],
-        keep: Keep,
-    ) -> Result<KeepDecision, StoreError> {
+        wanted: Wanted,
+    ) -> Result<BlockDecision, StoreError> {
         let mut tx = self.begin().await?;
-        let refused = |refusal| KeepDecision::Refused(refusal);
+        let refused = |refusal| BlockDecision::Refused(refusal);
         let grades = match grades(&mut tx, showtime, sorted).await? {
             Ok(grades) => grades,
             Err(seats) => return left(tx, refused(Refusal::UnknownSeats { seats })).await,
@@ -63,14 +63,14 @@ impl Store {
         let mut names = Vec::new();
         let mut taken = Vec::new();
         for (seat, grade) in sorted.iter().zip(grades) {
-            let done = match keep {
-                Keep::Blocked => self.block(&mut tx, showtime, seat).await?,
-                Keep::Free => self.unblock(&mut tx, showtime, seat).await?,
+            let done = match wanted {
+                Wanted::Blocked => self.block(&mut tx, showtime, seat).await?,
+                Wanted::Free => self.unblock(&mut tx, showtime, seat).await?,
             };
             if done {
                 *changed.entry(grade).or_default() += 1;
                 names.push(seat.as_str());
-            } else if !has(&mut tx, showtime, seat, keep).await? {
+            } else if !has(&mut tx, showtime, seat, wanted).await? {
                 taken.push(seat.clone());
             }
         }
@@ -78,9 +78,9 @@ impl Store {
             return left(tx, refused(Refusal::SeatsUnavailable { seats: taken })).await;
         }
         for (grade, places) in &changed {
-            let places = match keep {
-                Keep::Blocked => -places,
-                Keep::Free => *places,
+            let places = match wanted {
+                Wanted::Blocked => -places,
+                Wanted::Free => *places,
             };
             // The last places may be promised to people who have not chosen yet.
             if !resized(&mut tx, showtime, *grade, places).await? {
@@ -89,9 +89,9 @@ impl Store {
         }
         if !names.is_empty() {
             let deed = Deed {
-                action: match keep {
-                    Keep::Blocked => StaffAction::BlockSeats,
-                    Keep::Free => StaffAction::FreeSeats,
+                action: match wanted {
+                    Wanted::Blocked => StaffAction::BlockSeats,
+                    Wanted::Free => StaffAction::FreeSeats,
                 },
                 target: format!("/showtimes/{showtime}/seatmap"),
                 before: facts([]),
@@ -100,7 +100,7 @@ impl Store {
             self.audit_deed(&mut tx, staff, &deed).await?;
         }
         tx.commit().await?;
-        Ok(KeepDecision::Done(names.len()))
+        Ok(BlockDecision::Done(names.len()))
     }
 
     /// False when somebody has it.
@@ -172,7 +172,7 @@ async fn has(
     tx: &mut Tx,
     showtime: &ShowtimeId,
     seat: &SeatId,
-    keep: Keep,
+    wanted: Wanted,
 ) -> Result<bool, StoreError> {
     let blocked: Option<i64> = sqlx::query_scalar(
         "select case when reservation_id is null then cast(1 as bigint) else cast(0 as bigint) end \
@@ -182,9 +182,9 @@ async fn has(
     .bind(seat.as_str())
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(match keep {
-        Keep::Blocked => blocked == Some(1),
-        Keep::Free => blocked.is_none(),
+    Ok(match wanted {
+        Wanted::Blocked => blocked == Some(1),
+        Wanted::Free => blocked.is_none(),
     })
 }
 

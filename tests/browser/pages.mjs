@@ -235,11 +235,11 @@ const stories = {
     await staff.goto(`${system}/staff`);
     await staff.locator(".days a").last().click();
     await staff.locator(".sales th a").first().click();
-    const seat = staff.locator("#keep td.free input").first();
+    const seat = staff.locator("#block td.free input").first();
     const id = await seat.getAttribute("value");
     await seat.check();
     await staff.click("[name=blocked][value=true]");
-    const kept = staff.locator(`#keep td.blocked input[value="${id}"]`);
+    const kept = staff.locator(`#block td.blocked input[value="${id}"]`);
     await kept.waitFor({ state: "attached" });
     await staff.seen("kept");
     await kept.check();

@@ -37,10 +37,10 @@ mod payments;
 mod seats;
 
 mod blocked;
+mod blocked_seats;
 mod cancellations;
 mod check_ins;
 mod exchanges;
-mod kept;
 mod late;
 mod parts;
 mod settling;

@@ -2,39 +2,34 @@
 //! its customer, keeping seats back. Who is staff says the token that they bring; without tokens
 //! (on loopback) anybody is.
 
-use crate::client::{Command, Refused, Site};
-use crate::films::{Items, Money, ShowJson};
-use crate::hall::{self, MapRow};
+mod booking;
+mod show;
+
+use crate::client::{Refused, Site};
+use crate::films::{Items, ShowJson};
 use crate::page::{self, Frame};
 use crate::session::{Visitor, Who, staff_cookie};
 use crate::times::{self, clock, moment};
-use crate::words::{StaffWords, event, grade, status, with};
+use crate::words::{StaffWords, grade};
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Form, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use domain::won::written;
-use domain::words::{EventType, Grade, Language, ReservationStatus};
+use domain::words::{Grade, Language};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/staff", get(overview))
         .route("/staff/session", post(sign_in))
         .route("/staff/session/end", post(sign_out))
-        .route("/staff/lookups", post(look_up))
-        .route("/staff/shows/{id}", get(show))
-        .route("/staff/shows/{id}/seats", post(keep))
-        .route("/staff/bookings/{id}", get(booking))
-        .route("/staff/bookings/{id}/events", get(events))
-        .route("/staff/bookings/{id}/nudge", post(nudge))
-        .route("/staff/bookings/{id}/cancellation", post(cancel))
+        .merge(show::routes())
+        .merge(booking::routes())
 }
 
 #[derive(Deserialize)]
@@ -206,294 +201,4 @@ fn with_cookie(cookie: Option<HeaderValue>) -> Response {
 
 async fn sign_out(headers: HeaderMap) -> Response {
     with_cookie(staff_cookie(&headers, ""))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BookingJson {
-    id: String,
-    code: String,
-    movie_title: String,
-    starts_at: Timestamp,
-    status: ReservationStatus,
-    party_size: u32,
-    amount: Money,
-    version: i64,
-    seats: Vec<SeatJson>,
-}
-
-#[derive(Deserialize)]
-struct SeatJson {
-    number: String,
-}
-
-#[derive(Template)]
-#[template(path = "staff_found.html")]
-struct FoundPage {
-    frame: Frame,
-    staff: &'static StaffWords,
-    found: Vec<BookingRow>,
-}
-
-struct BookingRow {
-    id: String,
-    code: String,
-    title: String,
-    starts: String,
-    seats: String,
-    status: &'static str,
-    class: String,
-}
-
-#[derive(Deserialize)]
-struct Sought {
-    by: String,
-    what: String,
-}
-
-async fn look_up(
-    State(site): State<Site>,
-    visitor: Visitor,
-    Form(sought): Form<Sought>,
-) -> Response {
-    let by = if sought.by == "name" { "name" } else { "code" };
-    let command = Command {
-        method: Method::POST,
-        path: "/admin/lookups".to_owned(),
-        body: json!({by: sought.what.trim()}),
-        key: None,
-    };
-    let found: Items<BookingJson> = match site.command(&visitor, command).await {
-        Ok(found) => found,
-        Err(refused) => return turned_away(&visitor, refused),
-    };
-    if let [only] = &found.items[..] {
-        return page::see(&format!("/staff/bookings/{}", only.id));
-    }
-    let language = visitor.language;
-    let staff = StaffWords::of(language);
-    let found = found.items.into_iter().map(|it| BookingRow {
-        starts: moment(it.starts_at, language),
-        seats: seats_of(&it.seats),
-        class: it.status.as_str().to_ascii_lowercase(),
-        status: status(it.status, language),
-        id: it.id,
-        code: it.code,
-        title: it.movie_title,
-    });
-    let frame = Frame::new(&visitor, staff.found);
-    page::shown(&FoundPage { frame, staff, found: found.collect() }, StatusCode::OK)
-}
-
-fn seats_of(seats: &[SeatJson]) -> String {
-    let numbers: Vec<&str> = seats.iter().map(|seat| seat.number.as_str()).collect();
-    numbers.join(" ")
-}
-
-#[derive(Template)]
-#[template(path = "staff_show.html")]
-struct ShowPage {
-    frame: Frame,
-    staff: &'static StaffWords,
-    id: String,
-    place: String,
-    starts: String,
-    rows: Vec<MapRow>,
-}
-
-async fn show(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
-    show_with(&site, &visitor, &id, None).await
-}
-
-async fn show_with(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused>) -> Response {
-    let found = async {
-        // Whoever is no staff sees no more than the door.
-        site.get::<Value>(visitor, "/admin/attention?limit=1").await?;
-        let show: ShowJson = site.get(visitor, &format!("/showtimes/{id}")).await?;
-        Ok::<_, Refused>((show, hall::all_of(site, visitor, id).await?))
-    };
-    let (show, rows) = match found.await {
-        Ok(found) => found,
-        Err(refused) => return turned_away(visitor, refused),
-    };
-    let code = refused.as_ref().map_or(StatusCode::OK, Refused::status);
-    let mut frame = Frame::new(visitor, show.movie_title);
-    frame.refused = refused;
-    let page = ShowPage {
-        frame,
-        staff: StaffWords::of(visitor.language),
-        id: show.id,
-        place: format!("{} {}", show.theater_name, show.auditorium_name),
-        starts: moment(show.starts_at, visitor.language),
-        rows,
-    };
-    page::shown(&page, code)
-}
-
-async fn keep(
-    State(site): State<Site>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Response {
-    let named = |wanted: &'static str| {
-        pairs.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_str())
-    };
-    let seats: Vec<&str> = named("seat").collect();
-    let body = json!({"seatIds": seats, "blocked": named("blocked").next() == Some("true")});
-    let path = format!("/admin/showtimes/{id}/seats");
-    match site.done(&visitor, Command { method: Method::PATCH, path, body, key: None }).await {
-        Ok(()) => page::see(&format!("/staff/shows/{id}")),
-        Err(refused) => show_with(&site, &visitor, &id, Some(refused)).await,
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ProgressJson {
-    owes: String,
-    workflow_id: String,
-    workflow_url: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct EventJson {
-    r#type: EventType,
-    at: Timestamp,
-    actor: String,
-}
-
-#[derive(Deserialize)]
-struct QuoteJson {
-    percent: u8,
-    refund: Money,
-}
-
-#[derive(Template)]
-#[template(path = "staff_booking.html")]
-struct BookingPage {
-    frame: Frame,
-    staff: &'static StaffWords,
-    id: String,
-    code: String,
-    starts: String,
-    people: u32,
-    seats: String,
-    amount: String,
-    status: &'static str,
-    class: String,
-    version: i64,
-    ended: bool,
-    owes: String,
-    workflow: String,
-    workflow_url: Option<String>,
-    /// What cancelling gives back now; nothing where nobody may.
-    refund: Option<String>,
-    events: Vec<EventRow>,
-    key: String,
-}
-
-struct EventRow {
-    at: String,
-    text: &'static str,
-    actor: String,
-}
-
-async fn booking(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
-    booking_with(&site, &visitor, &id, None).await
-}
-
-async fn booking_with(
-    site: &Site,
-    visitor: &Visitor,
-    id: &str,
-    refused: Option<Refused>,
-) -> Response {
-    let found = async {
-        let own = format!("/reservations/{id}");
-        let booking: BookingJson = site.get(visitor, &own).await?;
-        let progress: ProgressJson = site.get(visitor, &format!("{own}/progress")).await?;
-        let path = format!("{own}/timeline?limit=100");
-        let events: Items<EventJson> = site.get(visitor, &path).await?;
-        let quote: Result<QuoteJson, _> =
-            site.get(visitor, &format!("{own}/cancellation-quote")).await;
-        Ok::<_, Refused>((booking, progress, events.items, quote.ok()))
-    };
-    let (booking, progress, events, quote) = match found.await {
-        Ok(found) => found,
-        Err(refused) => return turned_away(visitor, refused),
-    };
-    let language = visitor.language;
-    let staff = StaffWords::of(language);
-    let code = refused.as_ref().map_or(StatusCode::OK, Refused::status);
-    let mut frame = Frame::new(visitor, booking.movie_title);
-    frame.refused = refused;
-    let refund = |quote: QuoteJson| {
-        with(
-            staff.refund,
-            format!("{} ({} %)", written(quote.refund.value, language), quote.percent),
-        )
-    };
-    let page = BookingPage {
-        frame,
-        staff,
-        id: booking.id,
-        code: booking.code,
-        starts: moment(booking.starts_at, language),
-        people: booking.party_size,
-        seats: seats_of(&booking.seats),
-        amount: written(booking.amount.value, language),
-        class: booking.status.as_str().to_ascii_lowercase(),
-        status: status(booking.status, language),
-        version: booking.version,
-        ended: booking.status.is_terminal(),
-        owes: progress.owes,
-        workflow: progress.workflow_id,
-        workflow_url: progress.workflow_url,
-        refund: quote.map(refund),
-        events: events
-            .into_iter()
-            .map(|it| EventRow {
-                at: moment(it.at, language),
-                text: event(it.r#type, language),
-                actor: it.actor,
-            })
-            .collect(),
-        key: Uuid::new_v4().simple().to_string(),
-    };
-    page::shown(&page, code)
-}
-
-async fn events(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
-    site.stream(&visitor, &format!("/reservations/{id}/events")).await
-}
-
-async fn nudge(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
-    let path = format!("/admin/reservations/{id}/nudge");
-    let command = Command { method: Method::POST, path, body: json!({}), key: None };
-    acted(&site, &visitor, &id, command).await
-}
-
-#[derive(Deserialize)]
-struct Cancelling {
-    key: String,
-}
-
-async fn cancel(
-    State(site): State<Site>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(form): Form<Cancelling>,
-) -> Response {
-    let path = format!("/reservations/{id}/cancellation");
-    let body = json!({"reason": "STAFF_REQUEST"});
-    let command = Command { method: Method::POST, path, body, key: Some(form.key) };
-    acted(&site, &visitor, &id, command).await
-}
-
-async fn acted(site: &Site, visitor: &Visitor, id: &str, command: Command) -> Response {
-    match site.done(visitor, command).await {
-        Ok(()) => page::see(&format!("/staff/bookings/{id}")),
-        Err(refused) => booking_with(site, visitor, id, Some(refused)).await,
-    }
 }

@@ -8,7 +8,7 @@ use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::words::{Role, StaffAction};
 use store::Decision;
-use store::blocked_seats::{Keep, KeepDecision};
+use store::blocked_seats::{BlockDecision, Wanted};
 
 on_both!(
     a_blocked_seat_is_one_place_less_and_comes_back,
@@ -17,26 +17,26 @@ on_both!(
     the_last_place_goes_to_the_house_or_to_a_customer,
 );
 
-async fn keep(f: &Fixture, showtime: &str, numbers: &[&str], keep: Keep) -> KeepDecision {
+async fn block(f: &Fixture, showtime: &str, numbers: &[&str], wanted: Wanted) -> BlockDecision {
     let staff = Person { id: CustomerId::parse("boss").expect("plain"), role: Role::Staff };
     let showtime = ShowtimeId::parse(showtime).expect("plain");
-    let decision = f.store.keep_seats(&staff, &showtime, &seats(numbers), keep).await;
+    let decision = f.store.block_seats(&staff, &showtime, &seats(numbers), wanted).await;
     decision.expect("the database answers")
 }
 
 #[track_caller]
-fn changed(decision: KeepDecision) -> usize {
+fn changed(decision: BlockDecision) -> usize {
     match decision {
-        KeepDecision::Done(count) => count,
-        KeepDecision::Refused(refusal) => panic!("{refusal:?}"),
+        BlockDecision::Done(count) => count,
+        BlockDecision::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 
 #[track_caller]
-fn refusal(decision: KeepDecision) -> Refusal {
+fn refusal(decision: BlockDecision) -> Refusal {
     match decision {
-        KeepDecision::Done(count) => panic!("{count} were changed"),
-        KeepDecision::Refused(refusal) => refusal,
+        BlockDecision::Done(count) => panic!("{count} were changed"),
+        BlockDecision::Refused(refusal) => refusal,
     }
 }
 
@@ -48,10 +48,10 @@ async fn sellable(f: &Fixture) -> i64 {
 }
 
 async fn a_blocked_seat_is_one_place_less_and_comes_back(f: &Fixture) {
-    assert_eq!(changed(keep(f, EVENING, &["A1", "A2", "A1"], Keep::Blocked).await), 2);
+    assert_eq!(changed(block(f, EVENING, &["A1", "A2", "A1"], Wanted::Blocked).await), 2);
     assert_eq!(sellable(f).await, 58);
     // Again: nothing is left to do.
-    assert_eq!(changed(keep(f, EVENING, &["A2", "A1"], Keep::Blocked).await), 0);
+    assert_eq!(changed(block(f, EVENING, &["A2", "A1"], Wanted::Blocked).await), 0);
     let row = f.approved(EVENING, 1).await;
     match f.try_choose(&row, &["A1"]).await {
         Decision::Refused(Refusal::SeatsUnavailable { seats: taken }, _) => {
@@ -59,7 +59,7 @@ async fn a_blocked_seat_is_one_place_less_and_comes_back(f: &Fixture) {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(changed(keep(f, EVENING, &["A1", "A3"], Keep::Free).await), 1);
+    assert_eq!(changed(block(f, EVENING, &["A1", "A3"], Wanted::Free).await), 1);
     assert_eq!(sellable(f).await, 59);
     f.choose(&row, &["A1"]).await;
     let entries = f.store.audit_entries(None, 10).await.expect("it reads");
@@ -69,11 +69,11 @@ async fn a_blocked_seat_is_one_place_less_and_comes_back(f: &Fixture) {
 
 async fn all_are_blocked_or_none(f: &Fixture) {
     f.seated(EVENING, &["B1"]).await;
-    for freeing in [Keep::Blocked, Keep::Free] {
-        let refused = refusal(keep(f, EVENING, &["B1", "B2"], freeing).await);
+    for freeing in [Wanted::Blocked, Wanted::Free] {
+        let refused = refusal(block(f, EVENING, &["B1", "B2"], freeing).await);
         assert_eq!(refused, Refusal::SeatsUnavailable { seats: seats(&["B1"]) });
     }
-    let refused = refusal(keep(f, EVENING, &["B2", "Z9"], Keep::Blocked).await);
+    let refused = refusal(block(f, EVENING, &["B2", "Z9"], Wanted::Blocked).await);
     assert_eq!(refused, Refusal::UnknownSeats { seats: seats(&["Z9"]) });
     assert_eq!(f.number("select count(*) from seat_assignment where live = 1").await, 1);
     assert_eq!(sellable(f).await, 60);
@@ -81,8 +81,8 @@ async fn all_are_blocked_or_none(f: &Fixture) {
 
 async fn a_promised_place_is_not_blocked(f: &Fixture) {
     f.reserved(LAST_TWO, 1).await;
-    assert_eq!(changed(keep(f, LAST_TWO, &["C1"], Keep::Blocked).await), 1);
-    assert_eq!(refusal(keep(f, LAST_TWO, &["C2"], Keep::Blocked).await), Refusal::SoldOut);
+    assert_eq!(changed(block(f, LAST_TWO, &["C1"], Wanted::Blocked).await), 1);
+    assert_eq!(refusal(block(f, LAST_TWO, &["C2"], Wanted::Blocked).await), Refusal::SoldOut);
     assert_eq!(f.number("select count(*) from seat_assignment where live = 1").await, 1);
 }
 
@@ -91,7 +91,10 @@ async fn the_last_place_goes_to_the_house_or_to_a_customer(f: &Fixture) {
     f.reserved(LAST_TWO, 1).await;
     let wish = f.wish(LAST_TWO, 1).await;
     let house = async {
-        u32::from(matches!(keep(f, LAST_TWO, &["D1"], Keep::Blocked).await, KeepDecision::Done(1)))
+        u32::from(matches!(
+            block(f, LAST_TWO, &["D1"], Wanted::Blocked).await,
+            BlockDecision::Done(1)
+        ))
     };
     let customer = async {
         let answer = f.store.reserve(&wish, None).await.expect("the database answers");
@@ -105,7 +108,7 @@ async fn the_last_place_goes_to_the_house_or_to_a_customer(f: &Fixture) {
         async move {
             let staff = Person { id: CustomerId::parse("boss").expect("plain"), role: Role::Staff };
             let showtime = ShowtimeId::parse(EVENING).expect("plain");
-            let done = store.keep_seats(&staff, &showtime, &seats(&["E1"]), Keep::Blocked).await;
+            let done = store.block_seats(&staff, &showtime, &seats(&["E1"]), Wanted::Blocked).await;
             changed(done.expect("the database answers"))
         }
     }));
