@@ -53,14 +53,14 @@ impl FromRequestParts<App> for Booker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if let Trust::Tokens { guests: Some(guests), .. } = &app.trust
+        if let Trust::Tokens { guests: Some(guests), rate, .. } = &app.trust
             && says_nothing(parts)
         {
             let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
             let id = guests.somebody_new(key).ok_or_else(|| {
                 Problem::malformed("without a token an Idempotency-Key has 32 characters at least")
             })?;
-            if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
+            if let Some(rate) = rate {
                 rate.take(&nobody(), &parts.extensions)?;
             }
             return Ok(Self { id, unlimited: false, guests: Some(guests.clone()) });
@@ -174,10 +174,9 @@ fn borne(parts: &Parts, tokens: &Tokens, guests: Option<&Guests>) -> Result<Pers
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let token = token.ok_or_else(|| unauthenticated("Authorization: Bearer …".to_owned()))?;
-    if let Some(guest) = guests.and_then(|guests| guests.person(token)) {
-        return Ok(guest);
-    }
-    tokens.person(token).map_err(|disbelief| unauthenticated(disbelief.to_string()))
+    let a_guest = |disbelief| guests.and_then(|guests| guests.person(token)).ok_or(disbelief);
+    let person = tokens.person(token).or_else(a_guest);
+    person.map_err(|disbelief| unauthenticated(disbelief.to_string()))
 }
 
 fn named(parts: &Parts) -> Result<Person, Problem> {

@@ -4,23 +4,19 @@ use crate::App;
 use crate::caller::Caller;
 use crate::mypage::MyPageBody;
 use crate::problem::Problem;
-use crate::sse::{SentEvent, Slot, event, more, streamed};
+use crate::sse::{LOOK_EVERY, SentEvent, Slot, Watch, event, more, watched};
 use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
 use domain::ids::{CustomerId, ReservationId};
-use futures::stream::unfold;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 use store::changes::{Follower, Topic};
 use store::{Store, StoreError};
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// What came without a word is found this late at most.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The newest reservations are followed; the list has the others, too.
 const FOLLOWED_MAX: i64 = 100;
 
@@ -56,10 +52,7 @@ async fn watch_mypage(State(app): State<App>, Caller(caller): Caller) -> Result<
     };
     let all = watcher.news().await?;
     watcher.ready.push_back(event("snapshot", &SnapshotBody { items: &all }));
-    Ok(streamed(unfold(watcher, |mut watcher| async move {
-        let event = watcher.next().await?;
-        Some((event, watcher))
-    })))
+    Ok(watched(watcher))
 }
 
 struct Watcher {
@@ -73,7 +66,7 @@ struct Watcher {
     _slot: Slot,
 }
 
-impl Watcher {
+impl Watch for Watcher {
     /// Nothing when the process stops or the store fails; the reader comes again then.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -92,7 +85,9 @@ impl Watcher {
             }
         }
     }
+}
 
+impl Watcher {
     /// Those that were not sent as they are now.
     async fn news(&mut self) -> Result<Vec<MyPageBody>, StoreError> {
         let mut found = self.store.mypage(&self.caller, None, FOLLOWED_MAX).await?;

@@ -10,15 +10,16 @@ use axum::middleware::Next;
 use axum::response::Response;
 use domain::ids::CustomerId;
 use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// So many seconds' worth may come at once.
 const BURST_SECS: u32 = 4;
-/// Beyond so many people those with full buckets are forgotten.
-const KEPT_MAX: usize = 10_000;
+/// Those whose buckets are full again are forgotten once in so many requests.
+const SWEPT_EVERY: u64 = 10_000;
 
 type Buckets = DefaultKeyedRateLimiter<CustomerId, StateInformationMiddleware>;
 
@@ -27,6 +28,7 @@ type Buckets = DefaultKeyedRateLimiter<CustomerId, StateInformationMiddleware>;
 pub struct Rate {
     buckets: Arc<Buckets>,
     burst: u32,
+    taken: Arc<AtomicU64>,
 }
 
 /// What is left of the caller's bucket, said by whoever finds out who calls.
@@ -39,7 +41,7 @@ impl Rate {
         let burst = per_second.saturating_mul(NonZeroU32::new(BURST_SECS).expect("more than 0"));
         let quota = Quota::per_second(per_second).allow_burst(burst);
         let buckets = DefaultKeyedRateLimiter::keyed(quota).with_middleware();
-        Self { buckets: Arc::new(buckets), burst: burst.get() }
+        Self { buckets: Arc::new(buckets), burst: burst.get(), taken: Arc::default() }
     }
 
     /// Takes from the caller's bucket; 429 when it is empty.
@@ -48,28 +50,19 @@ impl Rate {
         caller: &CustomerId,
         extensions: &axum::http::Extensions,
     ) -> Result<(), Problem> {
-        if self.buckets.len() > KEPT_MAX {
+        if self.taken.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEPT_EVERY) {
             self.buckets.retain_recent();
         }
-        let left = extensions.get::<Left>();
-        match self.buckets.check_key(caller) {
-            Ok(state) => {
-                if let Some(Left(left)) = left {
-                    left.set(state.remaining_burst_capacity()).ok();
-                }
-                Ok(())
-            }
-            Err(not_yet) => {
-                if let Some(Left(left)) = left {
-                    left.set(0).ok();
-                }
-                let wait = not_yet.wait_time_from(DefaultClock::default().now());
-                let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-                let detail = "you ask more often than one may; please slow down";
-                Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
-                    .retry_after(secs))
-            }
+        let checked = self.buckets.check_key(caller);
+        if let Some(Left(left)) = extensions.get() {
+            left.set(checked.as_ref().map_or(0, StateSnapshot::remaining_burst_capacity)).ok();
         }
+        checked.map(|_| ()).map_err(|not_yet| {
+            let wait = not_yet.wait_time_from(DefaultClock::default().now());
+            let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let detail = "you ask more often than one may; please slow down";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail).retry_after(secs)
+        })
     }
 }
 

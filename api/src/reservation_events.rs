@@ -7,7 +7,7 @@ use crate::caller::Anyone;
 use crate::outcome::seen_reservation;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::sse::{SentEvent, Slot, event, last_seen, more, streamed};
+use crate::sse::{LOOK_EVERY, SentEvent, Slot, Watch, event, last_seen, more, watched};
 use crate::timeline::EventBody;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -16,10 +16,8 @@ use axum::response::sse::Event;
 use domain::ids::ReservationId;
 use domain::reservation::{Action, Reservation};
 use domain::words::ReservationStatus;
-use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::time::Duration;
 use store::StoreError;
 use store::changes::{Follower, Topic};
 use tokio::sync::watch;
@@ -27,8 +25,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// What came without a word is found this late at most.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Events that are read at once.
 const BATCH: i64 = 100;
 
@@ -87,11 +83,7 @@ async fn watch_reservation(
         looked: false,
         _slot: slot,
     };
-    let events = unfold(watcher, |mut watcher| async move {
-        let event = watcher.next().await?;
-        Some((event, watcher))
-    });
-    Ok(streamed(events))
+    Ok(watched(watcher))
 }
 
 struct Watcher {
@@ -109,7 +101,7 @@ struct Watcher {
     _slot: Slot,
 }
 
-impl Watcher {
+impl Watch for Watcher {
     /// Nothing when the stream ends: after the last step, or when the process stops or the store
     /// fails; the reader comes again then.
     async fn next(&mut self) -> Option<Event> {
@@ -126,7 +118,9 @@ impl Watcher {
             }
         }
     }
+}
 
+impl Watcher {
     async fn read(&mut self) -> Result<(), StoreError> {
         let Some(row) = self.app.store.reservation(&self.id).await? else {
             self.over = true;

@@ -6,12 +6,11 @@ use crate::caller::Caller;
 use crate::outcome::id;
 use crate::problem::Problem;
 use crate::seats::StateBody;
-use crate::sse::{SentEvent, Slot, event, streamed};
+use crate::sse::{LOOK_EVERY, SentEvent, Slot, Watch, event, watched};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::response::sse::Event;
 use domain::ids::{SeatId, ShowtimeId};
-use futures::stream::unfold;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +24,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// What came without a word is found this late at most.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What changes within this time is told at once.
 const GATHER_FOR: Duration = Duration::from_millis(20);
 
@@ -96,10 +93,7 @@ async fn watch_seats(
     }
     seen.mark_changed();
     let watcher = Watcher { seen, stopping: app.stopping.clone(), version: None, _slot: slot };
-    Ok(streamed(unfold(watcher, |mut watcher| async move {
-        let event = watcher.next().await?;
-        Some((event, watcher))
-    })))
+    Ok(watched(watcher))
 }
 
 struct Watcher {
@@ -110,7 +104,7 @@ struct Watcher {
     _slot: Slot,
 }
 
-impl Watcher {
+impl Watch for Watcher {
     /// Nothing when the stream ends; the reader comes again then.
     async fn next(&mut self) -> Option<Event> {
         loop {

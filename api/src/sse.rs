@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::ids::CustomerId;
 use futures::StreamExt;
 use futures::future::ready;
-use futures::stream::{Stream, once};
+use futures::stream::{Stream, once, unfold};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -26,6 +26,8 @@ const OF_ONE_MAX: usize = 32;
 /// A stream that says nothing for longer is taken for dead by what stands between.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+/// What came without a word is found this late at most.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Then a reader comes again, and shows once more who they are.
 const LASTS: Duration = Duration::from_secs(15 * 60);
 
@@ -123,6 +125,20 @@ pub(crate) fn streamed(events: impl Stream<Item = Event> + Send + 'static) -> Re
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_EVERY);
     let events = greeting.chain(events.take_until(sleep(LASTS))).map(Ok::<_, Infallible>);
     Sse::new(events).keep_alive(keep_alive).into_response()
+}
+
+/// Says what happens, one event after the other.
+pub(crate) trait Watch: Send + 'static {
+    /// Nothing when the stream ends; the reader comes again then.
+    fn next(&mut self) -> impl Future<Output = Option<Event>> + Send;
+}
+
+/// What a watcher says, as a stream.
+pub(crate) fn watched(watcher: impl Watch) -> Response {
+    streamed(unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await?;
+        Some((event, watcher))
+    }))
 }
 
 /// Returns when there may be more: at a word of it, or after a while; false when the process stops.

@@ -4,7 +4,7 @@
 use crate::audit_entries::Deed;
 use crate::row::word;
 use crate::writer::{Tx, left};
-use crate::{Store, StoreError, fresh, repeated};
+use crate::{Store, StoreError, repeated};
 use domain::audit_entry::facts;
 use domain::ids::{SeatId, ShowtimeId};
 use domain::person::Person;
@@ -64,7 +64,7 @@ impl Store {
         let mut taken = Vec::new();
         for (seat, grade) in sorted.iter().zip(grades) {
             let done = match wanted {
-                Wanted::Blocked => self.block(&mut tx, showtime, seat).await?,
+                Wanted::Blocked => self.claim_seat(&mut tx, showtime, seat, None).await?,
                 Wanted::Free => self.unblock(&mut tx, showtime, seat).await?,
             };
             if done {
@@ -101,26 +101,6 @@ impl Store {
         }
         tx.commit().await?;
         Ok(BlockDecision::Done(names.len()))
-    }
-
-    /// False when somebody has it.
-    async fn block(
-        &self,
-        tx: &mut Tx,
-        showtime: &ShowtimeId,
-        seat: &SeatId,
-    ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
-            "insert into seat_assignment (assignment_id, showtime_id, seat_id, live, assigned_at) \
-             values ($1, $2, $3, 1, $4) on conflict do nothing",
-        )
-        .bind(fresh::id('a'))
-        .bind(showtime.as_str())
-        .bind(seat.as_str())
-        .bind(self.now().as_millis())
-        .execute(&mut **tx)
-        .await?;
-        Ok(inserted.rows_affected() == 1)
     }
 
     /// False when the house does not have it.

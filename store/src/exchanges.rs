@@ -118,7 +118,9 @@ impl Store {
                 Some(mine) => {
                     self.free_assignment(tx, &mine.assignment_id).await?;
                 }
-                None if self.claim_seat(tx, row, seat).await? => {}
+                None if self
+                    .claim_seat(tx, &row.showtime.showtime_id, seat, Some(&row.id))
+                    .await? => {}
                 None => taken.push(seat.clone()),
             }
         }

@@ -7,7 +7,7 @@ use crate::seat_map::views;
 use crate::writer::{Tx, left};
 use crate::{Decision, Store, StoreError, capacity, fresh, repeated};
 use domain::catalogue::Seat;
-use domain::ids::{AssignmentId, CustomerId, ReservationId, SeatId};
+use domain::ids::{AssignmentId, CustomerId, ReservationId, SeatId, ShowtimeId};
 use domain::refusal::Refusal;
 use domain::reservation::{PlanSeats, Reservation};
 use domain::seats::judge;
@@ -186,7 +186,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let mut taken = Vec::new();
         for seat in sorted {
-            if !self.claim_seat(tx, row, seat).await? {
+            if !self.claim_seat(tx, &row.showtime.showtime_id, seat, Some(&row.id)).await? {
                 taken.push(seat.clone());
             }
         }
@@ -200,12 +200,13 @@ impl Store {
         Ok(Claimed::All)
     }
 
-    /// False when somebody else has it.
+    /// For a reservation, or for the house. False when somebody else has it.
     pub(crate) async fn claim_seat(
         &self,
         tx: &mut Tx,
-        row: &Reservation,
+        showtime: &ShowtimeId,
         seat: &SeatId,
+        owner: Option<&ReservationId>,
     ) -> Result<bool, StoreError> {
         let inserted = sqlx::query(
             "insert into seat_assignment (assignment_id, showtime_id, seat_id, \
@@ -213,9 +214,9 @@ impl Store {
              on conflict do nothing",
         )
         .bind(fresh::id('a'))
-        .bind(row.showtime.showtime_id.as_str())
+        .bind(showtime.as_str())
         .bind(seat.as_str())
-        .bind(row.id.as_str())
+        .bind(owner.map(|owner| owner.as_str().to_owned()))
         .bind(self.now().as_millis())
         .execute(&mut **tx)
         .await?;

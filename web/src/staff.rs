@@ -173,6 +173,11 @@ fn turned_away(visitor: &Visitor, refused: Refused) -> Response {
     page::shown(&DoorPage { frame, staff }, status)
 }
 
+/// Refused to everybody else, by the least that staff alone may read.
+async fn is_staff(site: &Site, visitor: &Visitor) -> Result<(), Refused> {
+    site.get::<Value>(visitor, "/admin/audit?limit=1").await.map(|_| ())
+}
+
 #[derive(Deserialize)]
 struct Door {
     token: String,
@@ -186,8 +191,8 @@ async fn sign_in(
 ) -> Response {
     let token = door.token.trim().to_owned();
     let visitor = Visitor { who: Who::Staff(Some(token.clone())), ..visitor };
-    match site.get::<Value>(&visitor, "/admin/attention?limit=1").await {
-        Ok(_) => with_cookie(staff_cookie(&headers, &token)),
+    match is_staff(&site, &visitor).await {
+        Ok(()) => with_cookie(staff_cookie(&headers, &token)),
         Err(refused) => turned_away(&visitor, refused),
     }
 }

@@ -1,6 +1,6 @@
 //! The seats of a show as staff sees them: kept back from sale, or put on sale again.
 
-use super::turned_away;
+use super::{is_staff, turned_away};
 use crate::client::{Command, Refused, Site};
 use crate::films::ShowJson;
 use crate::hall::{self, MapRow};
@@ -14,7 +14,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
@@ -40,7 +40,7 @@ async fn show(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>
 async fn show_with(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused>) -> Response {
     let found = async {
         // Whoever is no staff sees no more than the door.
-        site.get::<Value>(visitor, "/admin/attention?limit=1").await?;
+        is_staff(site, visitor).await?;
         let show: ShowJson = site.get(visitor, &format!("/showtimes/{id}")).await?;
         Ok::<_, Refused>((show, hall::all_of(site, visitor, id).await?))
     };
