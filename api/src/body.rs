@@ -13,7 +13,7 @@ use domain::words::{
     Audience, CancellationState, Grade, Method, PaymentStatus, ReservationStatus, Scope, SeatKind,
     SeatStatus, StatusReason, TicketStatus,
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use store::seats::AssignedSeat;
 use store::{Store, StoreError};
@@ -32,6 +32,13 @@ impl Serialize for At {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let at = jiff::Timestamp::from_millisecond(self.0.as_millis()).unwrap_or_default();
         serializer.collect_str(&format_args!("{at:.3}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let at = jiff::Timestamp::deserialize(deserializer)?;
+        Ok(Self(Time::from_millis(at.as_millisecond())))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP API: one file per resource, each with its routes beside its handlers. Every answer
-//! comes from the store; only `progress` asks a workflow, and falls back to the store.
+//! comes from the store; only `progress` asks a workflow, and falls back to the store, and `history`
+//! is Temporal's own.
 
 pub mod attention;
 pub mod audit_entries;
@@ -15,11 +16,13 @@ pub mod faults;
 pub mod gateway_calls;
 pub mod guests;
 pub mod health;
+pub mod history;
 pub mod invariants;
 pub mod lookups;
 pub mod movies;
 pub mod mypage;
 pub mod mypage_events;
+pub mod new_showtimes;
 pub mod notifications;
 pub mod payments;
 pub mod progress;
@@ -128,6 +131,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(movies::routes())
         .merge(theaters::routes())
         .merge(showtimes::routes())
+        .merge(new_showtimes::routes())
         .merge(showtime_cancellations::routes())
         .merge(seats::routes())
         .merge(reservations::routes())
@@ -141,6 +145,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(seat_map_events::routes())
         .merge(mypage_events::routes())
         .merge(progress::routes())
+        .merge(history::routes())
         .merge(mypage::routes())
         .merge(notifications::routes())
         .merge(events::routes())

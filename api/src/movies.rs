@@ -1,24 +1,28 @@
-//! Movies.
+//! Movies: listed, read, and added by staff.
 
 use crate::App;
+use crate::caller::Staff;
 use crate::etag;
-use crate::outcome::id;
+use crate::idempotency::{KeyHeader, key_of};
+use crate::json::{Json, Text, whole};
+use crate::outcome::{added, id};
 use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::catalogue::Movie;
+use domain::catalogue::{Movie, RUNTIME_MINUTES_MAX};
 use domain::ids::MovieId;
 use domain::words::{AgeRating, MovieStatus};
 use serde::{Deserialize, Serialize};
+use store::catalogue::added::NewMovie;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(add))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -78,4 +82,47 @@ async fn read(
     let found = app.store.movie(&id(movie, "movie")?).await?;
     let found = found.ok_or_else(|| Problem::not_found("movie"))?;
     Ok(etag::answer(&headers, &MovieBody::from(found)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AddMovieRequest)]
+struct AddBody {
+    title: Text<100>,
+    /// Without it: the title.
+    original_title: Option<Text<100>>,
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 600)]
+    runtime_minutes: u32,
+    age_rating: AgeRating,
+}
+
+/// Adds a film. 409 `title-taken`: another one has this title.
+#[utoipa::path(
+    post, path = "/admin/movies", operation_id = "addMovie",
+    params(KeyHeader),
+    request_body = AddBody,
+    responses((status = 201, body = MovieBody)),
+    security(("bearer" = ["staff"]))
+)]
+async fn add(
+    State(app): State<App>,
+    Staff(staff): Staff,
+    headers: HeaderMap,
+    Json { value, digest }: Json<AddBody>,
+) -> Result<Response, Problem> {
+    let key = key_of(&app, &headers, &staff.id, "POST /admin/movies", &digest)?;
+    if !(1..=RUNTIME_MINUTES_MAX).contains(&value.runtime_minutes) {
+        let message = format!("1 to {RUNTIME_MINUTES_MAX} minutes");
+        return Err(Problem::mistake("/runtimeMinutes", message));
+    }
+    let title: String = value.title.into();
+    let new = NewMovie {
+        original_title: value.original_title.map_or_else(|| title.clone(), String::from),
+        title,
+        runtime_minutes: value.runtime_minutes,
+        age_rating: value.age_rating,
+    };
+    let addition = app.store.add_movie(&staff, &new, key.as_ref()).await?;
+    added(&app, addition, |movie| format!("/movies/{}", movie.id), MovieBody::from)
 }

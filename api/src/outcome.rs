@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use domain::ids::ReservationId;
 use domain::person::Person;
 use domain::reservation::Reservation;
+use serde::Serialize;
 use std::time::Duration;
 use store::Decision;
+use store::catalogue::added::Addition;
 use store::changes::Topic;
 use tokio::time::{Instant, timeout_at};
 
@@ -88,6 +90,24 @@ impl Decided {
         }
         response
     }
+}
+
+/// 201 with what staff added and where it is from now on.
+pub(crate) fn added<T, B: Serialize>(
+    app: &App,
+    addition: Addition<T>,
+    place: fn(&T) -> String,
+    body: fn(T) -> B,
+) -> Result<Response, Problem> {
+    let (added, replayed) = match addition {
+        Addition::Done(added) => (added, None),
+        Addition::Replayed(added) => (added, Some([REPLAYED])),
+        Addition::Refused(refusal) => {
+            return Err(Problem::refused(refusal, None, app.store.now()));
+        }
+    };
+    let place = [(header::LOCATION, place(&added))];
+    Ok((StatusCode::CREATED, place, replayed, Json(body(added))).into_response())
 }
 
 /// The id in a path; one that cannot be an id names nothing.

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use domain::catalogue::UnfitShowtime;
 use domain::ids::{SeatId, TicketId};
 use domain::refusal::Refusal;
 use domain::reservation::{Action, Reservation};
@@ -158,6 +159,10 @@ impl Problem {
             Refusal::PaymentInProgress | Refusal::CancellationInProgress => {
                 problem.retry_after_secs = Some(1);
             }
+            Refusal::Unfit(unfit) => {
+                let pointer = pointer(&unfit).to_owned();
+                problem.members.errors = vec![Mistake { pointer, message: unfit.to_string() }];
+            }
             Refusal::SoldOut
             | Refusal::SalesClosed
             | Refusal::AgeRestricted
@@ -170,7 +175,11 @@ impl Problem {
             | Refusal::TicketCancelled
             | Refusal::IdempotencyKeyReused
             | Refusal::LimitExceeded
-            | Refusal::TooManyUnpaid { .. } => {}
+            | Refusal::TooManyUnpaid { .. }
+            | Refusal::NoSuchMovie
+            | Refusal::NoSuchAuditorium
+            | Refusal::TitleTaken
+            | Refusal::AuditoriumTaken { .. } => {}
         }
         match row {
             Some(row) if status == StatusCode::CONFLICT => problem.about(row, now),
@@ -182,6 +191,17 @@ impl Problem {
         self.members.current_status = Some(row.status);
         self.members.allowed_actions = Some(row.allowed_actions(now));
         self
+    }
+}
+
+/// Where in the request it is.
+fn pointer(unfit: &UnfitShowtime) -> &'static str {
+    match unfit {
+        UnfitShowtime::StartsAt => "/startsAt",
+        UnfitShowtime::SalesOpenAt => "/salesOpenAt",
+        UnfitShowtime::SalesCloseAt => "/salesCloseAt",
+        UnfitShowtime::MaxPartySize => "/maxPartySize",
+        UnfitShowtime::Grades(_) | UnfitShowtime::Audiences(_) | UnfitShowtime::Free => "/prices",
     }
 }
 
@@ -233,6 +253,13 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
             conflict,
             format!("at most {max} unpaid reservations of one showtime: pay for one, or cancel it"),
         ),
+        Refusal::NoSuchMovie => (StatusCode::NOT_FOUND, "no such movie".into()),
+        Refusal::NoSuchAuditorium => (StatusCode::NOT_FOUND, "no such auditorium".into()),
+        Refusal::Unfit(unfit) => (illegal, unfit.to_string()),
+        Refusal::TitleTaken => {
+            (conflict, "another film has this title: tell them apart, say by the year".into())
+        }
+        Refusal::AuditoriumTaken { by } => (conflict, format!("it shows {by} at that time")),
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())
         }

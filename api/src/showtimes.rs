@@ -31,7 +31,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Showtime)]
-struct ShowtimeBody {
+pub(crate) struct ShowtimeBody {
     id: ShowtimeId,
     movie_id: MovieId,
     movie_title: String,

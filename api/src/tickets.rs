@@ -8,14 +8,20 @@ use crate::outcome::seen_reservation;
 use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use domain::ids::{ReservationId, TicketId};
 use domain::words::TicketStatus;
+use qrcode::QrCode;
+use qrcode::render::svg;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What a gate reads from a phone's screen.
+const QR_PIXELS: u32 = 160;
+const SVG: &str = "image/svg+xml";
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(read))
@@ -54,9 +60,14 @@ async fn list(
 }
 
 /// One ticket by its code; 410 when it was cancelled.
+///
+/// Who accepts `image/svg+xml` alone gets its QR code, which says the ticket's code.
 #[utoipa::path(
     get, path = "/tickets/{code}", operation_id = "readTicket",
-    responses((status = 200, body = TicketBody), (status = 304)),
+    responses(
+        (status = 200, content((TicketBody = "application/json"), (String = "image/svg+xml"))),
+        (status = 304)
+    ),
     security(("bearer" = ["customer"]))
 )]
 async fn read(
@@ -72,6 +83,9 @@ async fn read(
         let detail = "this ticket was cancelled";
         return Err(Problem::new(StatusCode::GONE, "ticket-cancelled", detail));
     }
+    if headers.get(header::ACCEPT).is_some_and(|accept| accept == SVG) {
+        return qr_code(&ticket.code);
+    }
     let body = TicketBody {
         id: ticket.id,
         reservation_id: ticket.reservation_id,
@@ -82,4 +96,14 @@ async fn read(
         used_at: ticket.check_in.map(|check_in| At(check_in.at)),
     };
     Ok(etag::answer(&headers, &body))
+}
+
+fn qr_code(code: &str) -> Result<Response, Problem> {
+    let drawn = QrCode::new(code).map_err(|error| {
+        tracing::error!(?error, "a ticket's code does not fit a QR code");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the code cannot be drawn")
+    })?;
+    let svg = drawn.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS, QR_PIXELS).build();
+    let headers = [(header::CONTENT_TYPE, SVG), (header::CACHE_CONTROL, "private, no-cache")];
+    Ok((headers, svg).into_response())
 }

@@ -1,6 +1,7 @@
 //! How the rules say no: expected, final, with a stable code (specification 2.3). Not failures.
 
-use crate::ids::{SeatId, TicketId};
+use crate::catalogue::UnfitShowtime;
+use crate::ids::{SeatId, ShowtimeId, TicketId};
 use crate::seats::SeatRefusal;
 use crate::time::Time;
 use crate::won::Won;
@@ -72,6 +73,16 @@ pub enum Refusal {
     TooManyUnpaid {
         max: u32,
     },
+    NoSuchMovie,
+    NoSuchAuditorium,
+    /// It cannot be put on like this.
+    Unfit(UnfitShowtime),
+    /// Another film has this title.
+    TitleTaken,
+    /// The auditorium shows something else at that time.
+    AuditoriumTaken {
+        by: ShowtimeId,
+    },
 }
 
 impl Refusal {
@@ -88,7 +99,10 @@ impl Refusal {
             Self::PaymentInProgress => "payment-in-progress",
             Self::WrongState => "wrong-state",
             Self::DeadlinePassed => "deadline-passed",
-            Self::UnknownSeats { .. } | Self::UnknownTickets { .. } => "not-found",
+            Self::UnknownSeats { .. }
+            | Self::UnknownTickets { .. }
+            | Self::NoSuchMovie
+            | Self::NoSuchAuditorium => "not-found",
             Self::SeatCount { .. } => "seat-count",
             Self::SeatsUnavailable { .. } => "seats-unavailable",
             Self::SingleSeatGap { .. } => "single-seat-gap",
@@ -100,6 +114,9 @@ impl Refusal {
             Self::TooEarly { .. } => "too-early",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::LimitExceeded | Self::TooManyUnpaid { .. } => "limit-exceeded",
+            Self::Unfit(_) => "unfit-showtime",
+            Self::TitleTaken => "title-taken",
+            Self::AuditoriumTaken { .. } => "auditorium-taken",
         }
     }
 }

@@ -377,6 +377,8 @@ words!(
         /// Kept back from sale.
         BlockSeats = "BLOCK_SEATS",
         FreeSeats = "FREE_SEATS",
+        AddMovie = "ADD_MOVIE",
+        AddShowtime = "ADD_SHOWTIME",
         /// Attend it now.
         Nudge = "NUDGE",
         /// What became of a call whose answer never came.

@@ -12,7 +12,8 @@ create table movie (
     age_rating      text   not null,
     status          text   not null
 );
-create index movie_by_title on movie (title);
+-- Who books by the title alone gets the one film of that title.
+create unique index movie_title on movie (title);
 
 create table theater (
     theater_id text not null primary key,
@@ -52,8 +53,12 @@ create table showtime (
     status         text   not null,
     cancel_policy  text   not null,
     max_party_size bigint not null,
-    prices         text   not null -- JSON: grade, then audience type, then won
+    prices         text   not null, -- JSON: grade, then audience type, then won
+    turn           bigint not null  -- counts those of its auditorium
 );
+-- Of two who put something on in one auditorium at once, one comes second and looks again.
+create unique index showtime_turn on showtime (auditorium_id, turn);
+create index showtime_by_auditorium on showtime (auditorium_id, starts_at);
 create index showtime_by_movie on showtime (movie_id, starts_at);
 create index showtime_by_start on showtime (starts_at);
 

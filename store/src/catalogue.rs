@@ -1,17 +1,19 @@
-//! Movies, theaters, auditoriums, seats, showtimes: written by seeding, read by everyone.
+//! Movies, theaters, auditoriums, seats, showtimes: read by everyone, written by staff (`added.rs`)
+//! and by seeding (`seeded.rs`).
 
 use crate::capacity::pool;
 use crate::reserve::Offer;
-use crate::row::{json, number, text, time, to_json, word};
+use crate::row::{json, number, text, time, word};
 use crate::seats::seat;
-use crate::writer::Tx;
 use crate::{Store, StoreError};
-use domain::catalogue::{Auditorium, Movie, Seat, Showtime, Theater};
+use domain::catalogue::{Movie, Seat, Showtime, Theater};
 use domain::ids::{AuditoriumId, MovieId, ShowtimeId, TheaterId};
 use domain::time::Time;
-use domain::words::{AuditoriumKind, Grade, MovieStatus};
+use domain::words::{AuditoriumKind, MovieStatus};
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+
+pub mod added;
+mod seeded;
 
 /// A showtime as it is listed.
 #[derive(Debug, Clone)]
@@ -65,90 +67,6 @@ macro_rules! showtime_select {
 }
 
 impl Store {
-    /// Adds what is missing; what exists is left as it is. One transaction per part, so that a
-    /// seeding which is cut off is completed by the next.
-    pub async fn put_movies(&self, movies: &[Movie]) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for movie in movies {
-            sqlx::query(
-                "insert into movie (movie_id, title, original_title, runtime_minutes, age_rating, \
-                 status) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            )
-            .bind(movie.id.as_str())
-            .bind(movie.title.as_str())
-            .bind(movie.original_title.as_str())
-            .bind(i64::from(movie.runtime_minutes))
-            .bind(movie.age_rating.as_str())
-            .bind(movie.status.as_str())
-            .execute(&mut *tx)
-            .await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Theaters with their auditoriums and seats; see [`Store::put_movies`].
-    pub async fn put_venues(
-        &self,
-        theaters: &[Theater],
-        auditoriums: &[Auditorium],
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for theater in theaters {
-            sqlx::query(
-                "insert into theater (theater_id, name) values ($1, $2) on conflict do nothing",
-            )
-            .bind(theater.id.as_str())
-            .bind(theater.name.as_str())
-            .execute(&mut *tx)
-            .await?;
-        }
-        for auditorium in auditoriums {
-            let inserted = sqlx::query(
-                "insert into auditorium (auditorium_id, theater_id, name, kind, layout_version) \
-                 values ($1, $2, $3, $4, $5) on conflict do nothing",
-            )
-            .bind(auditorium.id.as_str())
-            .bind(auditorium.theater_id.as_str())
-            .bind(auditorium.name.as_str())
-            .bind(auditorium.kind.as_str())
-            .bind(i64::from(auditorium.layout_version))
-            .execute(&mut *tx)
-            .await?;
-            if inserted.rows_affected() == 1 {
-                insert_seats(&mut tx, auditorium).await?;
-            }
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Showtimes with their pools, `sellable` places per grade; see [`Store::put_movies`].
-    pub async fn put_showtimes(
-        &self,
-        showtimes: &[(Showtime, BTreeMap<Grade, u32>)],
-    ) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
-        let mut added = 0;
-        for (showtime, sellable) in showtimes {
-            if !insert_showtime(&mut tx, showtime).await? {
-                continue;
-            }
-            added += 1;
-            for (grade, places) in sellable {
-                sqlx::query(
-                    "insert into capacity_pool (showtime_id, grade, open, sellable, held, sold) \
-                     values ($1, $2, 1, $3, 0, 0) on conflict do nothing",
-                )
-                .bind(showtime.id.as_str())
-                .bind(grade.as_str())
-                .bind(i64::from(*places))
-                .execute(&mut *tx)
-                .await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(added)
-    }
-
     /// Movies, of a title or a status where one is asked for, from after the id `after`.
     pub async fn movies(
         &self,
@@ -348,50 +266,6 @@ fn listed_showtime(row: &AnyRow) -> Result<ListedShowtime, StoreError> {
             auditorium_name: text(row, "auditorium_name")?,
         },
     })
-}
-
-async fn insert_seats(tx: &mut Tx, auditorium: &Auditorium) -> Result<(), StoreError> {
-    for seat in &auditorium.seats {
-        sqlx::query(
-            "insert into seat (seat_id, auditorium_id, seat_row, number, grade, kind, block, x, y) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(seat.id.as_str())
-        .bind(auditorium.id.as_str())
-        .bind(seat.row.as_str())
-        .bind(seat.number.as_str())
-        .bind(seat.grade.as_str())
-        .bind(seat.kind.as_str())
-        .bind(seat.block.as_str())
-        .bind(i64::from(seat.x))
-        .bind(i64::from(seat.y))
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
-}
-
-/// False when it exists already.
-async fn insert_showtime(tx: &mut Tx, showtime: &Showtime) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(
-        "insert into showtime (showtime_id, movie_id, auditorium_id, starts_at, ends_at, \
-         sales_open_at, sales_close_at, status, cancel_policy, max_party_size, prices) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
-    )
-    .bind(showtime.id.as_str())
-    .bind(showtime.movie_id.as_str())
-    .bind(showtime.auditorium_id.as_str())
-    .bind(showtime.starts_at.as_millis())
-    .bind(showtime.ends_at.as_millis())
-    .bind(showtime.sales_open_at.as_millis())
-    .bind(showtime.sales_close_at.as_millis())
-    .bind(showtime.status.as_str())
-    .bind(showtime.cancel_policy.as_str())
-    .bind(i64::from(showtime.max_party_size))
-    .bind(to_json(&showtime.prices))
-    .execute(&mut **tx)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
 }
 
 fn movie(row: &AnyRow) -> Result<Movie, StoreError> {

@@ -2,6 +2,7 @@
 //! real Temporal server; the store's rules on both engines against the store itself. Stand-ins are
 //! for other companies' servers only.
 
+mod adding;
 mod app;
 mod authorizing;
 mod backup;

@@ -88,6 +88,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/admin/showtimes/{id}/cancellation", Staff),
     ("PATCH", "/admin/showtimes/{id}/seats", Staff),
     ("GET", "/admin/showtimes", Staff),
+    ("POST", "/admin/showtimes", Staff),
+    ("POST", "/admin/movies", Staff),
+    ("GET", "/admin/reservations/{id}/history", Staff),
     ("POST", "/admin/lookups", Staff),
     // Last: after them nothing is as it was.
     ("POST", "/reservations/{id}/cancellation", Own),

@@ -36,6 +36,7 @@ mod keys;
 mod payments;
 mod seats;
 
+mod additions;
 mod blocked;
 mod blocked_seats;
 mod cancellations;

@@ -17,15 +17,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use domain::reservation::Action;
 use domain::won::written;
-use domain::words::{Audience, EventType, Grade, Language, ReservationStatus, TicketStatus};
+use domain::words::{Audience, EventType, Grade, ReservationStatus, TicketStatus};
 use jiff::Timestamp;
-use qrcode::QrCode;
-use qrcode::render::svg;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-const QR_PIXELS: u32 = 160;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -207,12 +203,13 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
                 Some(hall::of(site, visitor, &booking.showtime_id, grade, size).await?)
             }
         };
-        Ok::<_, Refused>((booking, events.items, quote, map))
+        let tickets = tickets_of(site, visitor, &booking).await;
+        Ok::<_, Refused>(Found { booking, events: events.items, quote, map, tickets })
     };
     match found.await {
-        Ok((booking, events, quote, map)) => {
+        Ok(found) => {
             let status = refused.as_ref().map_or(StatusCode::OK, Refused::status);
-            let mut page = page_of(visitor, booking, events, quote, map);
+            let mut page = page_of(visitor, found);
             let instead = refused.iter().flat_map(|refused| refused.alternatives.clone());
             page.instead =
                 page.map.iter().flat_map(|map| instead_on(map, instead.clone())).collect();
@@ -223,13 +220,17 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
     }
 }
 
-fn page_of(
-    visitor: &Visitor,
+/// All that the page shows.
+struct Found {
     booking: BookingJson,
     events: Vec<EventJson>,
     quote: Option<QuoteJson>,
     map: Option<Hall>,
-) -> BookingPage {
+    tickets: Vec<Ticket>,
+}
+
+fn page_of(visitor: &Visitor, found: Found) -> BookingPage {
+    let Found { booking, events, quote, map, tickets } = found;
     let language = visitor.language;
     let frame = Frame::new(visitor, booking.movie_title.clone());
     let words = frame.words;
@@ -240,11 +241,6 @@ fn page_of(
         methods: methods(language),
     });
     let waiting = waiting_of(&booking, words);
-    let live = booking
-        .tickets
-        .iter()
-        .filter(|it| matches!(it.status, TicketStatus::Issued | TicketStatus::Used));
-    let tickets: Vec<Ticket> = live.map(|ticket| ticket_of(ticket, language)).collect();
     let seats: Vec<&str> = booking.seats.iter().map(|seat| seat.number.as_str()).collect();
     let deadline = booking.deadline_at.filter(|_| pay.is_some() || map.is_some());
     let undo = booking.cancellation.filter(|undo| undo.state != "DONE").map(|undo| Undo {
@@ -316,19 +312,21 @@ fn waiting_of(booking: &BookingJson, words: &'static Words) -> Option<Waiting> {
     }
 }
 
-fn ticket_of(ticket: &TicketJson, language: Language) -> Ticket {
-    let qr = QrCode::new(ticket.code.as_bytes())
-        .map(|code| code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS, QR_PIXELS).build());
-    Ticket {
-        code: ticket.code.clone(),
-        seat: ticket.seat_number.clone(),
-        who: audience(ticket.audience, language),
-        // Without the declaration, so that it stands within a page.
-        qr: qr
-            .unwrap_or_default()
-            .split_once("?>")
-            .map_or_else(String::new, |(_, svg)| svg.to_owned()),
+/// Those that let people in; their QR codes are drawn by the API.
+async fn tickets_of(site: &Site, visitor: &Visitor, booking: &BookingJson) -> Vec<Ticket> {
+    let live = |it: &&TicketJson| matches!(it.status, TicketStatus::Issued | TicketStatus::Used);
+    let mut tickets = Vec::new();
+    for ticket in booking.tickets.iter().filter(live) {
+        let qr = site.drawing(visitor, &format!("/tickets/{}", ticket.code)).await;
+        tickets.push(Ticket {
+            code: ticket.code.clone(),
+            seat: ticket.seat_number.clone(),
+            who: audience(ticket.audience, visitor.language),
+            // Without the declaration, so that it stands within a page.
+            qr: qr.split_once("?>").map_or_else(String::new, |(_, svg)| svg.to_owned()),
+        });
     }
+    tickets
 }
 
 fn steps_of(undo: &UndoJson, words: &'static Words) -> Vec<(&'static str, bool)> {

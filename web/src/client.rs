@@ -90,6 +90,16 @@ impl Site {
         self.ask(visitor, command.request(), command.body()).await
     }
 
+    /// An SVG; nothing where there is none.
+    pub(crate) async fn drawing(&self, visitor: &Visitor, path: &str) -> String {
+        let request = Request::get(path).header(header::ACCEPT, "image/svg+xml");
+        let drawn = match self.send(visitor, request, Body::empty()).await {
+            Ok(response) => refused_of(response).await,
+            Err(refused) => Err(refused),
+        };
+        drawn.map(|svg| String::from_utf8_lossy(&svg).into_owned()).unwrap_or_default()
+    }
+
     /// What the API streams, as it comes.
     pub(crate) async fn stream(&self, visitor: &Visitor, path: &str) -> Response {
         // Whoever has a page open has been here before.

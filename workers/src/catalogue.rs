@@ -4,7 +4,7 @@
 //! Plain data from `now`: a showtime depends on its day alone, so a later seeding repeats what is
 //! there word for word and adds the days that have come into reach.
 
-use domain::catalogue::{Auditorium, Movie, Prices, Showtime, Theater};
+use domain::catalogue::{ADS_MINUTES, Auditorium, Movie, Prices, Showtime, Theater};
 use domain::ids::{MovieId, ShowtimeId};
 use domain::time::Time;
 use domain::won::Won;
@@ -75,8 +75,6 @@ const CHILDS_PLAY_3: Film = Film {
 /// Korea has no summer time, so a fixed offset is its time zone.
 const KST: Offset = Offset::constant(9);
 
-/// Advertisements run between the printed start and the film.
-const ADS_MINUTES: u32 = 10;
 /// The least time between the end of one showtime and the start of the next.
 const CLEANING_MINUTES: u32 = 20;
 /// Showtimes start on marks of the clock.

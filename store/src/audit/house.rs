@@ -132,7 +132,9 @@ const NONE_OF_THESE: &[(Invariant, &str)] = &[
         "select k.resource as reservation_id, \
          'is not there and has the key of ' || k.principal || ' for ' || k.route as detail \
          from idempotency_key k where not exists \
-         (select 1 from reservation r where r.reservation_id = k.resource) limit $1",
+         (select 1 from reservation r where r.reservation_id = k.resource) and not exists \
+         (select 1 from movie m where m.movie_id = k.resource) and not exists \
+         (select 1 from showtime s where s.showtime_id = k.resource) limit $1",
     ),
     (
         Invariant::I9,

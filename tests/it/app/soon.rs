@@ -17,8 +17,8 @@ pub(crate) async fn open_store(data_dir: &Path) -> SqliteConnection {
 }
 
 impl App {
-    /// Puts a showtime on offer that starts and ends so soon, under this policy. The catalogue has none like
-    /// it, and staff who could add one are not served yet: it is written into the store.
+    /// Puts a showtime on offer that starts and ends so soon, under this policy. Neither the catalogue
+    /// nor staff has one as short as this: it is written into the store.
     pub(crate) async fn showtime_in(&self, from_to: Range<SignedDuration>, policy: &str) -> Value {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let like = self.somebody().own_showtime().await;
@@ -31,13 +31,14 @@ impl App {
         let mut store = open_store(self.data_dir.path()).await;
         sqlx::query(
             "insert into showtime select $1, movie_id, auditorium_id, $2, $3, sales_open_at, $2, \
-             status, $4, max_party_size, prices from showtime where showtime_id = $5",
+             status, $4, max_party_size, prices, $6 from showtime where showtime_id = $5",
         )
         .bind(&id)
         .bind(starts_at.as_millisecond())
         .bind(ends_at.as_millisecond())
         .bind(policy)
         .bind(text(&like["id"]))
+        .bind(-1 - i64::from(n))
         .execute(&mut store)
         .await
         .expect("a new row");
