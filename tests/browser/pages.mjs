@@ -247,6 +247,76 @@ const stories = {
     await kept.waitFor({ state: "detached" });
   },
 
+  async "sees what staff puts on, and gets the money back when it is given up"() {
+    const [customer, staff] = [await visitor("shown"), await visitor("putting")];
+    await staff.goto(`${system}/staff`);
+    await staff.click("#new-film summary");
+    await staff.fill("[name=title]", "괴물 2");
+    await staff.fill("[name=minutes]", "119");
+    await staff.selectOption("[name=rating]", "15");
+    await staff.seen("film");
+    await staff.click("#new-film button");
+    await staff.waitForSelector(".notice[role=status]");
+    await staff.locator(".days a").last().click();
+    await staff.locator(".days a").last().click();
+    const day = new URL(staff.url()).searchParams.get("date");
+    await staff.locator(".sales th a").first().click();
+    // Taken: the show itself is there at that time.
+    const taken = await staff.textContent(".lead");
+    await staff.selectOption("[name=movie]", { label: "괴물 2" });
+    await staff.fill("[name=starts]", `${day}T${taken.match(/\d\d:\d\d/)[0]}`);
+    await staff.click("#another button");
+    await staff.waitForSelector("[role=alert]");
+    assert.match(await staff.textContent("[role=alert]"), /다른 상영이 있습니다/);
+    await staff.seen("taken");
+    await staff.selectOption("[name=movie]", { label: "괴물 2" });
+    await staff.fill("[name=starts]", `${day}T05:00`);
+    await staff.click("#another button");
+    await staff.waitForFunction(() => document.querySelector("h1").textContent.includes("괴물 2"));
+    assert.match(await staff.textContent(".lead"), /05:00/);
+    await staff.seen("another");
+
+    await customer.goto(`${system}/?date=${day}`);
+    const film = customer.locator(".film", { hasText: "괴물 2" });
+    await film.locator(".shows a").click();
+    await customer.fill('input[name="STANDARD-ADULT"]', "1");
+    await customer.fill("input[name=name]", "홍길동");
+    await customer.fill("input[name=phone]", "010-1234-5678");
+    await customer.click("button.wide");
+    await customer.waitForURL(/bookings\/.+/);
+    await pay(customer);
+    await customer.click("#best");
+    await customer.locator("#map button:not([type])").click();
+    await customer.waitForSelector(".tickets");
+
+    await faults([{ fault: "DECLINE", operation: "REFUND", for: { calls: 1 } }]);
+    await staff.click("#give-up summary");
+    await staff.fill("[name=reason]", "영사기 고장");
+    await staff.seen("give-up");
+    await staff.click("#give-up button");
+    await staff.waitForSelector(".notice[role=status]");
+    assert.match(await staff.textContent(".notice[role=status]"), /상영을 취소했습니다/);
+    // The card takes nothing back: the customer names an account.
+    await staff.goto(`${system}/staff`);
+    for (let tries = 0; (await staff.locator("[action='/staff/refund-accounts']").count()) === 0; tries += 1) {
+      assert.ok(tries < 60, "nothing needs staff");
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      await staff.reload();
+    }
+    assert.match(await staff.textContent(".concerns"), /환불이 거절되었습니다/);
+    await staff.click(".concerns summary");
+    await staff.seen("refused");
+    await staff.fill("[name=bank_code]", "088");
+    await staff.fill("[name=account_number]", "110-123-456789");
+    await staff.fill("[name=holder]", "홍길동");
+    await staff.click("[action='/staff/refund-accounts'] button");
+    await staff.waitForSelector(".empty");
+    await customer.waitForSelector("[data-ended=true]");
+    assert.match(await customer.textContent(".status"), /취소완료/);
+    await customer.seen("given-up");
+    await faults([]);
+  },
+
   async "books without any script"() {
     const page = await visitor("plain", { scripts: false });
     await reserve(page, 2);

@@ -180,8 +180,11 @@ async fn what_needs_people_is_listed_and_settled() {
     assert_eq!(found[0]["worry"], "REFUND_BLOCKED");
     assert!(text(&found[0]["advice"]).contains("refund-account"));
     staff.get("/admin/attention?cursor=nonsense").await.expect(400);
-    let path = format!("/admin/cancellations/{undo}/outside-refund");
-    staff.post(&path, json!({"reference": "T-1"})).await;
+    // As the page does; what is no reference is said there.
+    for (reference, status) in [("to+whom", 400), ("T-1", 303)] {
+        let form = format!("cancellation={undo}&reference={reference}&key=k{reference}");
+        assert_eq!(submitted(app, "/staff/outside-refunds", form).await, status);
+    }
     until("its end", async || concerns(&undo).await.is_empty()).await;
 }
 
@@ -195,6 +198,8 @@ async fn only_an_admin_settles_a_call_before_its_time() {
     let path = format!("/admin/gateway-calls/{}-1-approve/settlement", id(&reservation));
     let settlement = json!({"outcome": "REFUSED", "reference": "by-phone"});
     assert_eq!(staff.post(&path, settlement.clone()).await.expect(403)["code"], "forbidden");
+    let form = format!("call={}-1-approve&outcome=DONE&reference=by-phone", id(&reservation));
+    assert_eq!(submitted(app, "/staff/settlements", form).await, 403);
     let admin = staff.as_role("admin");
     admin.post(&path, json!({"outcome": "MAYBE", "reference": "x"})).await.expect(400);
     admin.post(&path, json!({"outcome": "DONE", "reference": "홍길동"})).await.expect(400);
@@ -205,6 +210,15 @@ async fn only_an_admin_settles_a_call_before_its_time() {
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0]["after"], json!({"outcome": "REFUSED", "reference": "by-phone"}));
     customer.cancel(&reservation).await.expect(200);
+}
+
+/// What a page answers to a form, which is sent as staff.
+async fn submitted(app: &App, path: &str, form: String) -> u16 {
+    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build();
+    let request = client.expect("a client").post(format!("{}{path}", app.api)).body(form);
+    let form = "application/x-www-form-urlencoded";
+    let answer = request.header("Content-Type", form).send().await.expect("an answer");
+    answer.status().as_u16()
 }
 
 /// A booking whose refund the gateway has refused for good, and its cancellation.

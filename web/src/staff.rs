@@ -1,33 +1,38 @@
 //! The pages for staff: how today's shows sell, what needs people, finding a booking and acting for
-//! its customer, keeping seats back. Who is staff says the token that they bring; without tokens
+//! its customer, putting films and shows on, keeping seats back. Who is staff says the token that they bring; without tokens
 //! (on loopback) anybody is.
 
 mod booking;
+mod concerns;
+mod films;
 mod show;
 
 use crate::client::{Refused, Site};
 use crate::films::{Items, ShowJson};
 use crate::page::{self, Frame};
 use crate::session::{Visitor, Who, staff_cookie};
-use crate::times::{self, clock, moment};
-use crate::words::{StaffWords, grade};
+use crate::times::{self, clock};
+use crate::words::{StaffWords, grade, with};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use domain::words::{Grade, Language};
-use jiff::Timestamp;
+use concerns::{ConcernJson, ConcernRow, concern_row};
+use domain::words::{AgeRating, Grade, Language};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/staff", get(overview))
         .route("/staff/session", post(sign_in))
         .route("/staff/session/end", post(sign_out))
+        .merge(concerns::routes())
+        .merge(films::routes())
         .merge(show::routes())
         .merge(booking::routes())
 }
@@ -47,13 +52,9 @@ struct GradeSalesJson {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConcernJson {
-    worry: String,
-    since: Timestamp,
-    reservation_id: Option<String>,
-    subject: String,
-    advice: String,
+struct MovieJson {
+    id: String,
+    title: String,
 }
 
 #[derive(Template)]
@@ -66,6 +67,9 @@ struct OverviewPage {
     after: String,
     shows: Vec<ShowRow>,
     concerns: Vec<ConcernRow>,
+    ratings: Vec<&'static str>,
+    film_added: Option<String>,
+    key: String,
 }
 
 struct ShowRow {
@@ -81,17 +85,11 @@ struct ShowRow {
     grades: Vec<String>,
 }
 
-struct ConcernRow {
-    worry: String,
-    since: String,
-    booking: Option<String>,
-    subject: String,
-    advice: String,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Asked {
     date: Option<Date>,
+    /// The film that was just added.
+    film: Option<String>,
 }
 
 async fn overview(
@@ -99,37 +97,47 @@ async fn overview(
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Response {
+    overview_with(&site, &visitor, asked, None).await
+}
+
+async fn overview_with(
+    site: &Site,
+    visitor: &Visitor,
+    asked: Asked,
+    refused: Option<Refused>,
+) -> Response {
     let date = asked.date.unwrap_or_else(times::today);
     let found = async {
-        let concerns: Items<ConcernJson> = site.get(&visitor, "/admin/attention?limit=50").await?;
-        let sales = site.all(&visitor, &format!("/admin/showtimes?limit=100&date={date}")).await?;
-        Ok::<_, Refused>((concerns.items, sales))
+        let concerns: Items<ConcernJson> = site.get(visitor, "/admin/attention?limit=50").await?;
+        let sales = site.all(visitor, &format!("/admin/showtimes?limit=100&date={date}")).await?;
+        let film: Option<MovieJson> = match asked.film {
+            Some(id) => site.get(visitor, &format!("/movies/{id}")).await.ok(),
+            None => None,
+        };
+        Ok::<_, Refused>((concerns.items, sales, film))
     };
-    let (concerns, sales): (_, Vec<SalesJson>) = match found.await {
+    let (concerns, sales, film): (_, Vec<SalesJson>, _) = match found.await {
         Ok(found) => found,
-        Err(refused) => return turned_away(&visitor, refused),
+        Err(refused) => return turned_away(visitor, refused),
     };
     let language = visitor.language;
     let staff = StaffWords::of(language);
+    let code = refused.as_ref().map_or(StatusCode::OK, Refused::status);
+    let mut frame = Frame::new(visitor, staff.title);
+    frame.refused = refused;
     let page = OverviewPage {
-        frame: Frame::new(&visitor, staff.title),
+        frame,
         staff,
         day: date.to_string(),
         before: date.yesterday().unwrap_or(date).to_string(),
         after: date.tomorrow().unwrap_or(date).to_string(),
         shows: sales.into_iter().map(|it| show_row(it, language)).collect(),
-        concerns: concerns
-            .into_iter()
-            .map(|it| ConcernRow {
-                worry: it.worry,
-                since: moment(it.since, language),
-                booking: it.reservation_id,
-                subject: it.subject,
-                advice: it.advice,
-            })
-            .collect(),
+        concerns: concerns.into_iter().map(|it| concern_row(it, language)).collect(),
+        ratings: AgeRating::EVERY.iter().map(|rating| rating.as_str()).collect(),
+        film_added: film.map(|film| with(staff.film_added, film.title)),
+        key: Uuid::new_v4().simple().to_string(),
     };
-    page::shown(&page, StatusCode::OK)
+    page::shown(&page, code)
 }
 
 fn show_row(it: SalesJson, language: Language) -> ShowRow {

@@ -2,7 +2,7 @@
 
 use domain::words::Language;
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 
 fn seoul() -> TimeZone {
@@ -11,6 +11,11 @@ fn seoul() -> TimeZone {
 
 pub(crate) fn today() -> Date {
     Timestamp::now().to_zoned(seoul()).date()
+}
+
+/// The instant that a clock in Seoul shows this.
+pub(crate) fn in_seoul(shown: DateTime) -> Option<Timestamp> {
+    Offset::constant(9).to_timestamp(shown).ok()
 }
 
 /// `19:30`

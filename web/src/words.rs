@@ -1,5 +1,9 @@
 //! What the pages say, in both languages. A text with `{}` takes a number or a name.
 
+mod staff;
+
+pub(crate) use staff::{StaffWords, worry};
+
 use domain::words::{Audience, EventType, Grade, Language, Method, ReservationStatus};
 
 /// The texts of a language.
@@ -194,109 +198,6 @@ static ENGLISH: Words = Words {
     left: "Time left",
     not_found: "There is no such page.",
     offline: "Connection lost. Trying again …",
-};
-
-/// The texts of the pages for staff.
-pub(crate) struct StaffWords {
-    pub(crate) title: &'static str,
-    pub(crate) door: &'static str,
-    pub(crate) token: &'static str,
-    pub(crate) sign_in: &'static str,
-    pub(crate) sign_out: &'static str,
-    pub(crate) attention: &'static str,
-    pub(crate) nothing: &'static str,
-    pub(crate) since: &'static str,
-    pub(crate) find: &'static str,
-    pub(crate) look: &'static str,
-    pub(crate) found: &'static str,
-    pub(crate) none_found: &'static str,
-    pub(crate) shows: &'static str,
-    pub(crate) show: &'static str,
-    pub(crate) sales: &'static str,
-    pub(crate) sold: &'static str,
-    pub(crate) held: &'static str,
-    pub(crate) free: &'static str,
-    pub(crate) block_title: &'static str,
-    pub(crate) block_text: &'static str,
-    pub(crate) blocked: &'static str,
-    pub(crate) block: &'static str,
-    pub(crate) unblock: &'static str,
-    pub(crate) owes: &'static str,
-    pub(crate) workflow: &'static str,
-    pub(crate) nudge: &'static str,
-    pub(crate) refund: &'static str,
-    pub(crate) cancel: &'static str,
-}
-
-impl StaffWords {
-    pub(crate) fn of(language: Language) -> &'static Self {
-        match language {
-            Language::Korean => &STAFF_KOREAN,
-            Language::English => &STAFF_ENGLISH,
-        }
-    }
-}
-
-static STAFF_KOREAN: StaffWords = StaffWords {
-    title: "직원",
-    door: "직원 토큰으로 로그인해 주세요.",
-    token: "토큰",
-    sign_in: "로그인",
-    sign_out: "로그아웃",
-    attention: "확인이 필요한 일",
-    nothing: "지금은 없습니다.",
-    since: "발생",
-    find: "예매 찾기",
-    look: "찾기",
-    found: "찾은 예매",
-    none_found: "그런 예매가 없습니다.",
-    shows: "상영 시간표",
-    show: "상영",
-    sales: "판매 현황",
-    sold: "판매",
-    held: "대기",
-    free: "잔여",
-    block_title: "좌석 판매 관리",
-    block_text: "판매하지 않을 좌석을 고르거나, 막아 둔 좌석을 다시 푸세요.",
-    blocked: "판매 안 함",
-    block: "판매 막기",
-    unblock: "다시 판매",
-    owes: "다음 단계",
-    workflow: "워크플로",
-    nudge: "지금 처리하기",
-    refund: "지금 취소하면 {} 환불됩니다.",
-    cancel: "대신 취소하기",
-};
-
-static STAFF_ENGLISH: StaffWords = StaffWords {
-    title: "Staff",
-    door: "Please sign in with your staff token.",
-    token: "Token",
-    sign_in: "Sign in",
-    sign_out: "Sign out",
-    attention: "What needs you",
-    nothing: "Nothing right now.",
-    since: "since",
-    find: "Find a booking",
-    look: "Find",
-    found: "Bookings found",
-    none_found: "There is no such booking.",
-    shows: "Shows",
-    show: "Show",
-    sales: "Sales",
-    sold: "sold",
-    held: "held",
-    free: "free",
-    block_title: "Seats on sale",
-    block_text: "Choose seats to keep back from sale, or to put on sale again.",
-    blocked: "Kept back",
-    block: "Keep back",
-    unblock: "Put on sale",
-    owes: "What is next",
-    workflow: "Workflow",
-    nudge: "Attend to it now",
-    refund: "Cancelling now gives back {}.",
-    cancel: "Cancel for the customer",
 };
 
 /// Puts what it takes into a text.
