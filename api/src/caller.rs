@@ -7,9 +7,9 @@
 use crate::App;
 use crate::guests::Guests;
 use crate::problem::Problem;
-use crate::rate::Rate;
+use crate::rate::{Rate, Whose};
 use crate::tokens::Tokens;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -30,7 +30,7 @@ pub enum Trust {
     /// Whoever has a token.
     Tokens {
         tokens: Arc<Tokens>,
-        /// How often one person may ask, if that is counted.
+        /// How often one person may ask, and one address reserve, if that is counted.
         rate: Option<Rate>,
         /// Where people may book without an account.
         guests: Option<Arc<Guests>>,
@@ -61,11 +61,17 @@ impl FromRequestParts<App> for Booker {
                 Problem::malformed("without a token an Idempotency-Key has 32 characters at least")
             })?;
             if let Some(rate) = rate {
-                rate.take(&nobody(), &parts.extensions)?;
+                rate.take(&strangers(parts), &parts.extensions)?;
             }
             return Ok(Self { id, unlimited: false, guests: Some(guests.clone()) });
         }
         let id = who(parts, app, Role::Customer)?.id;
+        // A visitor of the pages is anybody, with a new name as often as they like.
+        if let Trust::Tokens { rate: Some(rate), .. } = &app.trust
+            && parts.extensions.get::<Person>().is_some()
+        {
+            rate.take(&strangers(parts), &parts.extensions)?;
+        }
         let unlimited = matches!(app.trust, Trust::ThisMachine) && id.as_str() == DEMO_CUSTOMER;
         Ok(Self { id, unlimited, guests: None })
     }
@@ -138,9 +144,9 @@ impl FromRequestParts<App> for Anyone {
     }
 }
 
-/// All whom nobody knows are counted as one.
-fn nobody() -> CustomerId {
-    CustomerId::parse("nobody").expect("letters")
+/// Whom nobody knows is counted by address.
+fn strangers(parts: &Parts) -> Whose {
+    Whose::Strangers(parts.extensions.get().map(|ConnectInfo(address)| *address))
 }
 
 fn says_nothing(parts: &Parts) -> bool {
@@ -156,7 +162,7 @@ fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
         (None, Trust::Tokens { tokens, guests, .. }) => borne(parts, tokens, guests.as_deref())?,
     };
     if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
-        rate.take(&person.id, &parts.extensions)?;
+        rate.take(&Whose::Person(person.id.clone()), &parts.extensions)?;
     }
     if person.role.may_act_as(needed) {
         return Ok(person);

@@ -2,6 +2,7 @@
 //! comes from the store; only `progress` asks a workflow, and falls back to the store, and `history`
 //! is Temporal's own.
 
+pub mod address;
 pub mod attention;
 pub mod audit_entries;
 pub mod blocked_refunds;

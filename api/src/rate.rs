@@ -1,6 +1,6 @@
 //! How often one person may ask: a bucket each, filled at a rate. Without tokens everybody is the same
-//! demo customer on their own machine, and nobody is counted. What comes from nobody known is for
-//! whatever stands before the API to limit: only that sees addresses.
+//! demo customer on their own machine, and nobody is counted. Whoever reserves without an account is
+//! counted by address. What else comes from nobody known is for whatever stands before the API.
 
 use crate::caller::Trust;
 use crate::problem::Problem;
@@ -12,6 +12,7 @@ use domain::ids::CustomerId;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::{DefaultKeyedRateLimiter, Quota};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,7 +22,15 @@ const BURST_SECS: u32 = 4;
 /// Those whose buckets are full again are forgotten once in so many requests.
 const SWEPT_EVERY: u64 = 10_000;
 
-type Buckets = DefaultKeyedRateLimiter<CustomerId, StateInformationMiddleware>;
+type Buckets = DefaultKeyedRateLimiter<Whose, StateInformationMiddleware>;
+
+/// Whose bucket it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    Person(CustomerId),
+    /// All strangers of an address; of none, where nobody has noted it.
+    Strangers(Option<IpAddr>),
+}
 
 /// Everybody's buckets.
 #[derive(Clone)]
@@ -47,13 +56,13 @@ impl Rate {
     /// Takes from the caller's bucket; 429 when it is empty.
     pub(crate) fn take(
         &self,
-        caller: &CustomerId,
+        whose: &Whose,
         extensions: &axum::http::Extensions,
     ) -> Result<(), Problem> {
         if self.taken.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEPT_EVERY) {
             self.buckets.retain_recent();
         }
-        let checked = self.buckets.check_key(caller);
+        let checked = self.buckets.check_key(whose);
         if let Some(Left(left)) = extensions.get() {
             left.set(checked.as_ref().map_or(0, StateSnapshot::remaining_burst_capacity)).ok();
         }

@@ -9,6 +9,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
 
 /// Clocks may differ by this much.
 const LEEWAY_SECS: u64 = 30;
@@ -16,6 +17,8 @@ const LEEWAY_SECS: u64 = 30;
 /// The keys of an issuer, each with what a token signed by it has to say. They may be exchanged.
 pub struct Tokens {
     keys: RwLock<Arc<[Key]>>,
+    /// Somebody came with a key that is none of them.
+    missed: Notify,
     issuer: String,
     audience: String,
 }
@@ -46,6 +49,9 @@ pub enum Disbelief {
     Expired,
     #[error("the token is not from the issuer, not for this service, or not a token")]
     Invalid,
+    /// The issuer may have it, and has not told us yet.
+    #[error("the token is signed with a key that is not known to be the issuer's")]
+    UnknownKey,
     #[error("the token's role is none of customer, gate, staff, admin and partner")]
     NoSuchRole,
 }
@@ -60,7 +66,13 @@ impl Tokens {
     /// `key_set` is the issuer's JWKS (RFC 7517). Its keys say how they sign; a token has no say in that.
     pub fn new(key_set: &str, issuer: &str, audience: &str) -> Result<Self, KeysError> {
         let keys = RwLock::new(keys_in(key_set, issuer, audience)?);
-        Ok(Self { keys, issuer: issuer.to_owned(), audience: audience.to_owned() })
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        Ok(Self { keys, missed: Notify::new(), issuer, audience })
+    }
+
+    /// Returns when a token names a key that is not there: the issuer may have a new one.
+    pub async fn missed(&self) {
+        self.missed.notified().await;
     }
 
     /// From now on these are the issuer's keys; those that cannot be used change nothing.
@@ -73,9 +85,12 @@ impl Tokens {
     /// Who bears it.
     pub(crate) fn person(&self, token: &str) -> Result<Person, Disbelief> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let key = key_of(&keys, token).ok_or(Disbelief::Invalid)?;
-        let claims = decode::<Claims>(token, &key.decoding, &key.validation);
-        let Claims { sub, role } = claims.map_err(|error| disbelief(&error))?.claims;
+        let claims = claims_of(&keys, token).inspect_err(|disbelief| {
+            if *disbelief == Disbelief::UnknownKey {
+                self.missed.notify_one();
+            }
+        });
+        let Claims { sub, role } = claims?;
         let role = role.as_deref().map_or(Ok(Role::Customer), Role::parse);
         let role = role.map_err(|_| Disbelief::NoSuchRole)?;
         Ok(Person { id: id_of(&sub), role })
@@ -89,9 +104,16 @@ fn keys_in(key_set: &str, issuer: &str, audience: &str) -> Result<Arc<[Key]>, Ke
     if keys.is_empty() { Err(KeysError::Empty) } else { Ok(keys) }
 }
 
-fn key_of<'a>(keys: &'a [Key], token: &str) -> Option<&'a Key> {
-    match decode_header(token).ok()?.kid {
-        Some(kid) => keys.iter().find(|key| key.id.as_ref() == Some(&kid)),
+fn claims_of(keys: &[Key], token: &str) -> Result<Claims, Disbelief> {
+    let header = decode_header(token).map_err(|_| Disbelief::Invalid)?;
+    let key = key_of(keys, header.kid).ok_or(Disbelief::UnknownKey)?;
+    let claims = decode::<Claims>(token, &key.decoding, &key.validation);
+    Ok(claims.map_err(|error| disbelief(&error))?.claims)
+}
+
+fn key_of(keys: &[Key], name: Option<String>) -> Option<&Key> {
+    match name {
+        Some(name) => keys.iter().find(|key| key.id.as_ref() == Some(&name)),
         // A set of one key needs no names.
         None => keys.first().filter(|_| keys.len() == 1),
     }
@@ -130,6 +152,7 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
 fn disbelief(error: &jsonwebtoken::errors::Error) -> Disbelief {
     match error.kind() {
         jsonwebtoken::errors::ErrorKind::ExpiredSignature => Disbelief::Expired,
+        jsonwebtoken::errors::ErrorKind::InvalidSignature => Disbelief::UnknownKey,
         _ => Disbelief::Invalid,
     }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// An issuer of the test's own.
 pub(crate) struct Issuer(TempDir);
@@ -178,18 +179,26 @@ fn keys_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn keys_are_fetched_where_they_are_published() {
-    let issuer = Issuer::new();
-    let keys = std::fs::read_to_string(issuer.path("issuer.json")).expect("keys");
-    let published = Router::new().route("/keys", get(move || async move { keys }));
+    let (issuer, next) = (Issuer::new(), Issuer::new());
+    let keys_of = |issuer: &Issuer| std::fs::read_to_string(issuer.path("issuer.json"));
+    let (publish, keys) = watch::channel(keys_of(&issuer).expect("keys"));
+    let keys = move || std::future::ready(keys.borrow().clone());
+    let published = Router::new().route("/keys", get(keys));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let at = listener.local_addr().expect("an address");
     let publisher = tokio::spawn(async move { axum::serve(listener, published).await });
     let app = App::start(&["--auth-keys", &format!("http://{at}/keys")]).await;
     let known = app.customer("ann").with_token(&issuer.token("ann", "customer"));
     known.get("/mypage").await.expect(200);
+    // The issuer signs with another key from now on.
+    let later = app.customer("ann").with_token(&next.token("ann", "customer"));
+    later.get("/mypage").await.expect(401);
+    publish.send_replace(keys_of(&next).expect("keys"));
+    until("the new key", async || later.get("/mypage").await.status == 200).await;
+    known.get("/mypage").await.expect(401);
     // Whoever is known goes on being known.
     publisher.abort();
-    known.get("/mypage").await.expect(200);
+    later.get("/mypage").await.expect(200);
     for place in [format!("http://{at}/keys"), "http://issuer.example/keys".to_owned()] {
         let folder = issuer.path("data");
         let (began, said) = marquee(&["up", "--data-dir", &folder, "--auth-keys", &place], &[]);
@@ -219,6 +228,38 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
     // Others have a bucket of their own, and it fills again.
     calm.get("/mypage").await.expect(200);
     until("a place", async || eager.get("/mypage").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn strangers_are_told_apart_by_address() {
+    let issuer = Issuer::new();
+    let keys = issuer.path("issuer.json");
+    let app = App::start(&["--auth-keys", &keys, "--rate-limit", "1", "--proxies", "1"]).await;
+    let nobody = app.customer("nobody");
+    let show = nobody.showtime().await;
+    let wish = json!({"showtimeId": show["id"], "grade": "STANDARD",
+        "admissions": [{"type": "ADULT", "count": 1}]});
+    let from = async |forwarded: &str| {
+        let request = nobody.request("POST", "/reservations").json(&wish);
+        nobody.send(request.header("X-Forwarded-For", forwarded)).await
+    };
+    // The pages, each time with a new name: the same people.
+    let visit = async |forwarded: &str| {
+        let path = format!("{}/shows/{}", app.api, id(&show));
+        let form = "grade=STANDARD&STANDARD-ADULT=1&name=a&phone=010-1234-5678&key=";
+        let request = nobody.http.post(path).header("X-Forwarded-For", forwarded);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = request.body(form).send().await.expect("an answer");
+        answer.status().as_u16()
+    };
+    for n in 0..4 {
+        // Whatever they say of themselves stands before what the proxy says.
+        from(&format!("10.0.0.{n}, 203.0.113.7")).await.expect(201);
+    }
+    assert_eq!(from("203.0.113.7").await.expect(429)["code"], "rate-limited");
+    assert_eq!(visit("203.0.113.7").await, 429);
+    from("203.0.113.8").await.expect(201);
+    until("a place", async || from("203.0.113.7").await.status == 201).await;
 }
 
 #[tokio::test]

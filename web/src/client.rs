@@ -133,6 +133,10 @@ impl Site {
             Some(host) => request.header(header::HOST, host),
             None => request,
         };
+        let request = match &visitor.address {
+            Some(address) => request.extension(*address),
+            None => request,
+        };
         let request = match &visitor.who {
             Who::Customer(person) => request.extension(person.clone()),
             Who::Staff(token) => {

@@ -2,7 +2,7 @@
 //! What changes something has to come from a page of ours.
 
 use crate::client::Site;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -13,6 +13,7 @@ use domain::words::{Language, Role};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use uuid::Uuid;
 
 const COOKIE: &str = "marquee";
@@ -82,6 +83,8 @@ pub(crate) struct Visitor {
     pub(crate) language: Language,
     /// The name that they call us by: the API answers to some only.
     pub(crate) host: Option<HeaderValue>,
+    /// Where they call from, as it was noted.
+    pub(crate) address: Option<ConnectInfo<IpAddr>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
@@ -93,6 +96,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
             is_new: true,
             language: Language::Korean,
             host: None,
+            address: None,
         }))
     }
 }
@@ -157,7 +161,8 @@ pub(crate) async fn visit(State(site): State<Site>, mut request: Request, next: 
         }
     };
     let host = headers.get(header::HOST).cloned();
-    let visitor = Visitor { who, is_new: signed.is_some(), language: reads, host };
+    let address = request.extensions().get().cloned();
+    let visitor = Visitor { who, is_new: signed.is_some(), language: reads, host, address };
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
     let chosen = asked.map(|language| {

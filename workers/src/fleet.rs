@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 /// The API alone; it takes bookings also before Temporal or a worker is there.
 pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
-    let (trust, listener, api_at) =
+    let (trust, listening) =
         listen_for(&options.auth, options.session_key.as_deref(), options.listen).await?;
     let store = open(&options.database, Deadlines::from(&options.deadlines)).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn api(options: Api) -> anyhow::Result<()> {
         reach: (&options.webhooks).into(),
     };
     let pages = options.session_key.as_deref().map(sessions).transpose()?;
-    let serving = serve(listener, api_at, app, pages, quitting);
+    let serving = serve(listening, app, pages, quitting);
     let watching = tokio::spawn(watch_over(options.temporal.target()?, connected, up));
 
     asked_to_stop().await?;

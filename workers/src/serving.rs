@@ -16,19 +16,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use web::Sessions;
 
+/// Where the API listens, and through how many proxies of ours people come.
+pub(crate) struct Listening {
+    listener: TcpListener,
+    pub(crate) at: SocketAddr,
+    proxies: usize,
+}
+
 /// Without tokens anybody who reaches the API may act for any customer, so only this machine may.
 pub(crate) async fn listen_for(
     auth: &AuthFlags,
     session_key: Option<&Path>,
     at: SocketAddr,
-) -> anyhow::Result<(Trust, TcpListener, SocketAddr)> {
+) -> anyhow::Result<(Trust, Listening)> {
     let trust = auth.trust(session_key).await?;
     if matches!(trust, Trust::ThisMachine) && !at.ip().is_loopback() {
         bail!("--listen {at}: without tokens (--auth-keys) the API listens on loopback only");
     }
     let listener = listen(at, "--listen").await?;
     let at = listener.local_addr()?;
-    Ok((trust, listener, at))
+    Ok((trust, Listening { listener, at, proxies: auth.proxies }))
 }
 
 pub(crate) async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -39,12 +46,12 @@ pub(crate) async fn listen(at: SocketAddr, flag: &str) -> anyhow::Result<TcpList
 
 /// Once it stops it takes no new connection, and its task ends with the last request.
 pub(crate) fn serve(
-    listener: TcpListener,
-    at: SocketAddr,
+    listening: Listening,
     app: App,
     sessions: Option<Sessions>,
     mut quit: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
+    let Listening { listener, at, proxies } = listening;
     let parting = middleware::from_fn_with_state(app.stopping.clone(), say_goodbye);
     let api = api::router(app);
     let served = metrics::of_requests(api.clone());
@@ -56,12 +63,14 @@ pub(crate) fn serve(
             web::before(api, served, sessions)
         }
     };
-    let router = router.layer(parting);
+    let addressed = middleware::from_fn_with_state(proxies, api::address::note);
+    let router = router.layer(addressed).layer(parting);
     tokio::spawn(async move {
         let stop = async move {
             quit.wait_for(|quit| *quit).await.ok();
         };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop).await {
             tracing::error!(%error, "the API ended");
         }
     })

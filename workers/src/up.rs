@@ -36,8 +36,8 @@ use tokio::task::JoinHandle;
 pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     let (data_dir, _lock) = locked(&options.data_dir)?;
     let session_key = session_key(&data_dir)?;
-    let listening = listen_for(&options.auth, Some(&session_key), options.listen).await?;
-    let (trust, listener, api_at) = listening;
+    let (trust, listening) = listen_for(&options.auth, Some(&session_key), options.listen).await?;
+    let api_at = listening.at;
     let store = open_store(&options, &data_dir).await?;
     let top_up = keep_topped_up(store.clone(), options.catalogue).await?;
 
@@ -64,7 +64,7 @@ pub(crate) async fn up(options: Up) -> anyhow::Result<()> {
     };
     let (begun, ready) = at_work(Queue::ALL.len(), quitting.clone());
     let sdk = operations::begin(&options.operations, &app.store, ready).await?;
-    let serving = serve(listener, api_at, app, Some(sessions(&session_key)?), quitting.clone());
+    let serving = serve(listening, app, Some(sessions(&session_key)?), quitting.clone());
 
     let (quit_children, children_quitting) = watch::channel(false);
     let nursery = Nursery::new(data_dir, format!("http://{api_at}"), children_quitting)?;

@@ -16,9 +16,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 const FETCHED_WITHIN: Duration = Duration::from_secs(5);
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
+/// Not more often than this, whoever comes with whatever key.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 /// A key takes a few hundred bytes.
 const KEYS_BYTES_MAX: usize = 256 * 1024;
 
@@ -26,13 +29,18 @@ const KEYS_BYTES_MAX: usize = 256 * 1024;
 #[derive(Args)]
 pub(crate) struct AuthFlags {
     /// The public keys (JWKS) of whoever issues tokens: a file, or the https address where they are
-    /// published, which is asked again every five minutes. Without it there are no tokens, and the
-    /// API listens on loopback only.
+    /// published, which is asked again every five minutes, and when a token names another key.
+    /// Without it there are no tokens, and the API listens on loopback only.
     #[arg(long, value_name = "FILE|URL", env = "MARQUEE_AUTH_KEYS")]
     auth_keys: Option<String>,
-    /// How many requests a second one person may send, four times as many at once; 0: any number.
+    /// How many requests a second one person may send, and how often people without an account may
+    /// reserve from one address, four times as many at once; 0: any number.
     #[arg(long, env = "MARQUEE_RATE_LIMIT", default_value_t = 50)]
     rate_limit: u32,
+    /// How many proxies of ours stand before the API, one behind the other: each adds to
+    /// X-Forwarded-For from whom it has a request. Strangers are told apart by address.
+    #[arg(long, env = "MARQUEE_PROXIES", default_value_t = 0)]
+    pub(crate) proxies: usize,
     #[command(flatten)]
     names: TokenNames,
 }
@@ -104,7 +112,8 @@ async fn fetched(at: &Url) -> anyhow::Result<String> {
 /// An issuer that cannot be reached keeps the keys that it had.
 async fn kept_fresh(tokens: Arc<Tokens>, at: Url) {
     loop {
-        tokio::time::sleep(FRESH_FOR).await;
+        sleep(ASKED_EVERY).await;
+        timeout(FRESH_FOR, tokens.missed()).await.ok();
         let fetched = fetched(&at).await;
         let exchanged = fetched.and_then(|keys| Ok(tokens.exchange(&keys)?));
         if let Err(error) = exchanged {
