@@ -19,11 +19,12 @@ pub async fn note(State(proxies): State<usize>, mut request: Request, next: Next
 }
 
 /// Each proxy adds at the right from whom it has the request; what stands further left anybody may
-/// have written. Nothing for who has come past the proxies.
+/// have written. Nothing where there are fewer entries than proxies.
 fn forwarded_for(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let all: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    let all: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).collect();
     let entry = all.len().checked_sub(proxies).and_then(|place| all.get(place))?;
+    let entry = str::from_utf8(entry).ok()?.trim();
     let with_port = || entry.parse().ok().map(|at: SocketAddr| at.ip());
     entry.parse().ok().or_else(with_port)
 }
@@ -42,13 +43,15 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn only_what_our_proxies_added_counts() {
         let check = |lines: &[&'static str], proxies, expected: Option<&str>| {
             let mut headers = HeaderMap::new();
             for line in lines {
-                headers.append(FORWARDED_FOR, line.parse().expect("a header"));
+                let line = HeaderValue::from_bytes(line.as_bytes()).expect("a header");
+                headers.append(FORWARDED_FOR, line);
             }
             let expected = expected.map(|it| it.parse::<IpAddr>().expect("an address"));
             assert_eq!(forwarded_for(&headers, proxies), expected, "{lines:?} {proxies}");
@@ -62,6 +65,8 @@ mod tests {
         check(&["203.0.113.7:4711"], 1, Some("203.0.113.7"));
         check(&["[2001:db8::1]:4711"], 1, Some("2001:db8::1"));
         check(&["unknown"], 1, None);
+        // What cannot be read is skipped alone.
+        check(&["\u{e9}, 203.0.113.7"], 1, Some("203.0.113.7"));
         check(&[], 1, None);
     }
 

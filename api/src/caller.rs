@@ -7,9 +7,9 @@
 use crate::App;
 use crate::guests::Guests;
 use crate::problem::Problem;
-use crate::rate::{Rate, Whose};
+use crate::rate::Rates;
 use crate::tokens::Tokens;
-use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -30,8 +30,7 @@ pub enum Trust {
     /// Whoever has a token.
     Tokens {
         tokens: Arc<Tokens>,
-        /// How often one person may ask, and one address reserve, if that is counted.
-        rate: Option<Rate>,
+        rates: Rates,
         /// Where people may book without an account.
         guests: Option<Arc<Guests>>,
     },
@@ -53,24 +52,22 @@ impl FromRequestParts<App> for Booker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if let Trust::Tokens { guests: Some(guests), rate, .. } = &app.trust
+        if let Trust::Tokens { guests: Some(guests), rates, .. } = &app.trust
             && says_nothing(parts)
         {
             let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
             let id = guests.somebody_new(key).ok_or_else(|| {
                 Problem::malformed("without a token an Idempotency-Key has 32 characters at least")
             })?;
-            if let Some(rate) = rate {
-                rate.take(&strangers(parts), &parts.extensions)?;
-            }
+            rates.take_as_stranger(parts)?;
             return Ok(Self { id, unlimited: false, guests: Some(guests.clone()) });
         }
         let id = who(parts, app, Role::Customer)?.id;
         // A visitor of the pages is anybody, with a new name as often as they like.
-        if let Trust::Tokens { rate: Some(rate), .. } = &app.trust
+        if let Trust::Tokens { rates, .. } = &app.trust
             && parts.extensions.get::<Person>().is_some()
         {
-            rate.take(&strangers(parts), &parts.extensions)?;
+            rates.take_as_stranger(parts)?;
         }
         let unlimited = matches!(app.trust, Trust::ThisMachine) && id.as_str() == DEMO_CUSTOMER;
         Ok(Self { id, unlimited, guests: None })
@@ -144,11 +141,6 @@ impl FromRequestParts<App> for Anyone {
     }
 }
 
-/// Whom nobody knows is counted by address.
-fn strangers(parts: &Parts) -> Whose {
-    Whose::Strangers(parts.extensions.get().map(|ConnectInfo(address)| *address))
-}
-
 fn says_nothing(parts: &Parts) -> bool {
     !parts.headers.contains_key(AUTHORIZATION) && parts.extensions.get::<Person>().is_none()
 }
@@ -161,8 +153,8 @@ fn who(parts: &Parts, app: &App, needed: Role) -> Result<Person, Problem> {
         (None, Trust::ThisMachine) => named(parts)?,
         (None, Trust::Tokens { tokens, guests, .. }) => borne(parts, tokens, guests.as_deref())?,
     };
-    if let Trust::Tokens { rate: Some(rate), .. } = &app.trust {
-        rate.take(&Whose::Person(person.id.clone()), &parts.extensions)?;
+    if let Trust::Tokens { rates, .. } = &app.trust {
+        rates.take(&person.id, parts)?;
     }
     if person.role.may_act_as(needed) {
         return Ok(person);
@@ -180,9 +172,11 @@ fn borne(parts: &Parts, tokens: &Tokens, guests: Option<&Guests>) -> Result<Pers
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let token = token.ok_or_else(|| unauthenticated("Authorization: Bearer …".to_owned()))?;
-    let a_guest = |disbelief| guests.and_then(|guests| guests.person(token)).ok_or(disbelief);
-    let person = tokens.person(token).or_else(a_guest);
-    person.map_err(|disbelief| unauthenticated(disbelief.to_string()))
+    // First whom we know ourselves: what the issuer's keys do not fit has them asked for again.
+    if let Some(guest) = guests.and_then(|guests| guests.person(token)) {
+        return Ok(guest);
+    }
+    tokens.person(token).map_err(|disbelief| unauthenticated(disbelief.to_string()))
 }
 
 fn named(parts: &Parts) -> Result<Person, Problem> {

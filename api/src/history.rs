@@ -14,12 +14,15 @@ use domain::ids::ReservationId;
 use domain::time::Time;
 use futures::TryStreamExt;
 use serde::Serialize;
-use std::time::{Duration, UNIX_EPOCH};
+use std::iter;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{Client, WorkflowFetchHistoryOptions};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,13 +48,13 @@ struct EventBody {
     at: At,
     /// What was to be done, where it begins.
     activity: Option<String>,
-    /// Which try it is.
+    /// Which try it is: at the beginning of what still goes on, and where the last one began.
     attempt: Option<i32>,
     /// Why it, or the try before, did not go well.
     failure: Option<String>,
 }
 
-/// What Temporal knows of a reservation: the newest run of its booking, then of its cancellation.
+/// What Temporal knows of a reservation: the newest run of its booking, then those of its undos.
 ///
 /// Empty where no run has begun, or Temporal has forgotten it. 503: Temporal does not answer.
 #[utoipa::path(
@@ -70,12 +73,10 @@ async fn list(
     let row = app.store.reservation(&reservation).await?;
     let row = row.ok_or_else(|| Problem::not_found("reservation"))?;
     let after = page.cursor().map_or(Ok((0, 0)), place)?;
-    let mut runs = vec![booking::workflow_id(&row.id)];
-    if row.has_cancellation()
-        && let Some(undo) = app.store.latest_cancellation(&row.id).await?
-    {
-        runs.push(cancellation::workflow_id(&undo.id));
-    }
+    let undos = app.store.cancellation_ids(&row.id).await?;
+    let booking = booking::workflow_id(&row.id);
+    let runs: Vec<_> =
+        iter::once(booking).chain(undos.iter().map(cancellation::workflow_id)).collect();
     let client = app.temporal.client.borrow().clone().ok_or_else(silent)?;
     let mut found = Vec::new();
     for (n, run) in runs.iter().enumerate() {
@@ -88,8 +89,8 @@ async fn list(
     }
     let limit = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
     let found = found.into_iter().filter(|(n, event)| (*n, event.event_id) > after);
-    let cursor = |(n, event): &(usize, HistoryEvent)| format!("{n}.{}", event.event_id);
-    Ok(page.answer(found.take(limit).collect(), cursor, |(n, event)| body(&runs[n], event)))
+    let cursor = |(n, event): &(usize, EventBody)| format!("{n}.{}", event.event_id);
+    Ok(page.answer(found.take(limit).collect(), cursor, |(_, event)| event))
 }
 
 /// Which of the runs, and its event.
@@ -104,21 +105,24 @@ fn silent() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(5)
 }
 
-/// All of them: a run ends or begins anew long before they are many.
-async fn events(client: &Client, run: &str) -> Result<Vec<HistoryEvent>, WorkflowInteractionError> {
+/// All of them: a run ends or begins anew long before they are many. What is tried again and again is
+/// not in a history before it has ended, so that the tries come from what goes on.
+async fn events(client: &Client, run: &str) -> Result<Vec<EventBody>, WorkflowInteractionError> {
     let handle = client.get_workflow_handle::<Booking>(run);
     let events = handle.fetch_history(WorkflowFetchHistoryOptions::default());
-    match events.try_collect().await {
-        Err(WorkflowInteractionError::NotFound(_)) => Ok(Vec::new()),
-        found => found,
-    }
+    let (events, described) = match events.try_collect::<Vec<_>>().await {
+        Err(WorkflowInteractionError::NotFound(_)) => return Ok(Vec::new()),
+        events => (events?, handle.describe(WorkflowDescribeOptions::default()).await?),
+    };
+    let pending = &described.raw().pending_activities;
+    Ok(events.into_iter().map(|event| body(run, event, pending)).collect())
 }
 
-fn body(run: &str, event: HistoryEvent) -> EventBody {
-    let at = event.event_time.and_then(|at| std::time::SystemTime::try_from(at).ok());
+fn body(run: &str, event: HistoryEvent, pending: &[PendingActivityInfo]) -> EventBody {
+    let at = event.event_time.and_then(|at| SystemTime::try_from(at).ok());
     let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let kind = event.event_type().as_str_name();
-    let (activity, attempt, failure) = facts(event.attributes);
+    let Facts { activity, attempt, failure } = facts(event.attributes, pending);
     EventBody {
         workflow_id: run.to_owned(),
         event_id: event.event_id,
@@ -130,26 +134,46 @@ fn body(run: &str, event: HistoryEvent) -> EventBody {
     }
 }
 
-fn facts(attributes: Option<Attributes>) -> (Option<String>, Option<i32>, Option<String>) {
-    let message = |failure: Option<Failure>| failure.map(|failure| failure.message);
+#[derive(Default)]
+struct Facts {
+    activity: Option<String>,
+    attempt: Option<i32>,
+    failure: Option<String>,
+}
+
+fn facts(attributes: Option<Attributes>, pending: &[PendingActivityInfo]) -> Facts {
+    let failed = |failure: Option<Failure>| Facts {
+        failure: failure.as_ref().map(in_words),
+        ..Facts::default()
+    };
     match attributes {
         Some(Attributes::ActivityTaskScheduledEventAttributes(it)) => {
-            (it.activity_type.map(|kind| kind.name), None, None)
+            let goes_on = pending.iter().find(|pending| pending.activity_id == it.activity_id);
+            Facts {
+                activity: it.activity_type.map(|kind| kind.name),
+                attempt: goes_on.map(|pending| pending.attempt),
+                failure: goes_on.and_then(|pending| pending.last_failure.as_ref()).map(in_words),
+            }
         }
         Some(Attributes::ActivityTaskStartedEventAttributes(it)) => {
-            (None, Some(it.attempt), message(it.last_failure))
+            Facts { attempt: Some(it.attempt), ..failed(it.last_failure) }
         }
-        Some(Attributes::ActivityTaskFailedEventAttributes(it)) => {
-            (None, None, message(it.failure))
-        }
-        Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => {
-            (None, None, message(it.failure))
-        }
-        Some(Attributes::WorkflowTaskFailedEventAttributes(it)) => {
-            (None, None, message(it.failure))
-        }
-        _ => (None, None, None),
+        Some(Attributes::ActivityTaskFailedEventAttributes(it)) => failed(it.failure),
+        Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => failed(it.failure),
+        Some(Attributes::WorkflowTaskFailedEventAttributes(it)) => failed(it.failure),
+        _ => Facts::default(),
     }
+}
+
+/// `OutcomeUnknown: outcome unknown: no answer`: the kind, then each cause.
+fn in_words(failure: &Failure) -> String {
+    let kind = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => Some(info.r#type.as_str()),
+        _ => None,
+    };
+    let causes = iter::successors(Some(failure), |failure| failure.cause.as_deref());
+    let words = kind.into_iter().chain(causes.map(|failure| failure.message.as_str()));
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 /// `ActivityTaskStarted` of `ACTIVITY_TASK_STARTED`.

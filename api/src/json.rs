@@ -71,6 +71,18 @@ where
     })
 }
 
+/// [`whole`], or nothing.
+pub(crate) fn whole_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    #[derive(Deserialize)]
+    #[serde(bound = "T: TryFrom<i64>")]
+    struct Whole<T>(#[serde(deserialize_with = "whole")] T);
+    Ok(Option::<Whole<T>>::deserialize(deserializer)?.map(|Whole(number)| number))
+}
+
 /// A text of people: 1 to `MAX` characters, not only blanks, without control characters.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]

@@ -4,7 +4,7 @@ use crate::App;
 use crate::caller::Staff;
 use crate::etag;
 use crate::idempotency::{KeyHeader, key_of};
-use crate::json::{Json, Text, whole};
+use crate::json::{Json, Text, whole, whole_or_null};
 use crate::outcome::{added, id};
 use crate::paging::{Page, PageQuery, Paging};
 use crate::problem::Problem;
@@ -16,13 +16,17 @@ use domain::catalogue::{Movie, RUNTIME_MINUTES_MAX};
 use domain::ids::MovieId;
 use domain::words::{AgeRating, MovieStatus};
 use serde::{Deserialize, Serialize};
-use store::catalogue::added::NewMovie;
+use store::catalogue::movies::{Catalogued, MovieChange, NewMovie};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(add))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(read))
+        .routes(routes!(add))
+        .routes(routes!(change))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -112,10 +116,7 @@ async fn add(
     Json { value, digest }: Json<AddBody>,
 ) -> Result<Response, Problem> {
     let key = key_of(&app, &headers, &staff.id, "POST /admin/movies", &digest)?;
-    if !(1..=RUNTIME_MINUTES_MAX).contains(&value.runtime_minutes) {
-        let message = format!("1 to {RUNTIME_MINUTES_MAX} minutes");
-        return Err(Problem::mistake("/runtimeMinutes", message));
-    }
+    judge_runtime(value.runtime_minutes)?;
     let title: String = value.title.into();
     let new = NewMovie {
         original_title: value.original_title.map_or_else(|| title.clone(), String::from),
@@ -123,6 +124,55 @@ async fn add(
         runtime_minutes: value.runtime_minutes,
         age_rating: value.age_rating,
     };
-    let addition = app.store.add_movie(&staff, &new, key.as_ref()).await?;
-    added(&app, addition, |movie| format!("/movies/{}", movie.id), MovieBody::from)
+    let wish = app.store.add_movie(&staff, &new, key.as_ref()).await?;
+    added(&app, wish, |movie| format!("/movies/{}", movie.id), MovieBody::from)
+}
+
+fn judge_runtime(minutes: u32) -> Result<(), Problem> {
+    if (1..=RUNTIME_MINUTES_MAX).contains(&minutes) {
+        return Ok(());
+    }
+    Err(Problem::mistake("/runtimeMinutes", format!("1 to {RUNTIME_MINUTES_MAX} minutes")))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChangeMovieRequest)]
+struct ChangeBody {
+    title: Option<Text<100>>,
+    original_title: Option<Text<100>>,
+    #[serde(default, deserialize_with = "whole_or_null")]
+    #[schema(minimum = 1, maximum = 600)]
+    runtime_minutes: Option<u32>,
+    age_rating: Option<AgeRating>,
+    status: Option<MovieStatus>,
+}
+
+/// Corrects a film, or ends its run; what is not named stays.
+///
+/// What was sold stays as it was sold. 409 `wrong-state`: it has shows to come.
+#[utoipa::path(
+    patch, path = "/admin/movies/{id}", operation_id = "changeMovie",
+    request_body = ChangeBody,
+    responses((status = 200, body = MovieBody)),
+    security(("bearer" = ["staff"]))
+)]
+async fn change(
+    State(app): State<App>,
+    Staff(staff): Staff,
+    Path(movie): Path<String>,
+    Json { value, .. }: Json<ChangeBody>,
+) -> Result<axum::Json<MovieBody>, Problem> {
+    value.runtime_minutes.map_or(Ok(()), judge_runtime)?;
+    let change = MovieChange {
+        title: value.title.map(String::from),
+        original_title: value.original_title.map(String::from),
+        runtime_minutes: value.runtime_minutes,
+        age_rating: value.age_rating,
+        status: value.status,
+    };
+    match app.store.change_movie(&staff, &id(movie, "movie")?, &change).await? {
+        Catalogued::Done(movie) | Catalogued::Replayed(movie) => Ok(axum::Json(movie.into())),
+        Catalogued::Refused(refusal) => Err(Problem::refused(refusal, None, app.store.now())),
+    }
 }

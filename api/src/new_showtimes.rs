@@ -79,11 +79,11 @@ async fn add(
         max_party_size: value.max_party_size,
         prices: prices(value.prices)?,
     };
-    let addition = app.store.add_showtime(&staff, &new, key.as_ref()).await?;
+    let wish = app.store.add_showtime(&staff, &new, key.as_ref()).await?;
     let place = |added: &store::catalogue::ListedShowtime| {
         format!("/showtimes/{}", added.offer.showtime.id)
     };
-    added(&app, addition, place, ShowtimeBody::from)
+    added(&app, wish, place, ShowtimeBody::from)
 }
 
 fn prices(given: BTreeMap<Grade, BTreeMap<Audience, Money>>) -> Result<Prices, Problem> {

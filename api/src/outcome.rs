@@ -14,7 +14,7 @@ use domain::reservation::Reservation;
 use serde::Serialize;
 use std::time::Duration;
 use store::Decision;
-use store::catalogue::added::Addition;
+use store::catalogue::movies::Catalogued;
 use store::changes::Topic;
 use tokio::time::{Instant, timeout_at};
 
@@ -95,14 +95,14 @@ impl Decided {
 /// 201 with what staff added and where it is from now on.
 pub(crate) fn added<T, B: Serialize>(
     app: &App,
-    addition: Addition<T>,
+    wish: Catalogued<T>,
     place: fn(&T) -> String,
     body: fn(T) -> B,
 ) -> Result<Response, Problem> {
-    let (added, replayed) = match addition {
-        Addition::Done(added) => (added, None),
-        Addition::Replayed(added) => (added, Some([REPLAYED])),
-        Addition::Refused(refusal) => {
+    let (added, replayed) = match wish {
+        Catalogued::Done(added) => (added, None),
+        Catalogued::Replayed(added) => (added, Some([REPLAYED])),
+        Catalogued::Refused(refusal) => {
             return Err(Problem::refused(refusal, None, app.store.now()));
         }
     };

@@ -179,6 +179,8 @@ impl Problem {
             | Refusal::NoSuchMovie
             | Refusal::NoSuchAuditorium
             | Refusal::TitleTaken
+            | Refusal::MovieEnded
+            | Refusal::ShowsToCome
             | Refusal::AuditoriumTaken { .. } => {}
         }
         match row {
@@ -259,6 +261,8 @@ fn explain(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::TitleTaken => {
             (conflict, "another film has this title: tell them apart, say by the year".into())
         }
+        Refusal::MovieEnded => (conflict, "the run of this film has ended".into()),
+        Refusal::ShowsToCome => (conflict, "it has shows to come: give them up first".into()),
         Refusal::AuditoriumTaken { by } => (conflict, format!("it shows {by} at that time")),
         Refusal::IdempotencyKeyReused => {
             (illegal, "this Idempotency-Key was used for another request".into())

@@ -79,6 +79,10 @@ pub enum Refusal {
     Unfit(UnfitShowtime),
     /// Another film has this title.
     TitleTaken,
+    /// Its run has ended.
+    MovieEnded,
+    /// Its run cannot end before its last show.
+    ShowsToCome,
     /// The auditorium shows something else at that time.
     AuditoriumTaken {
         by: ShowtimeId,
@@ -97,7 +101,7 @@ impl Refusal {
             Self::AccessibleSeatOnly { .. } => "accessible-seat-only",
             Self::AmountMismatch { .. } => "amount-mismatch",
             Self::PaymentInProgress => "payment-in-progress",
-            Self::WrongState => "wrong-state",
+            Self::WrongState | Self::MovieEnded | Self::ShowsToCome => "wrong-state",
             Self::DeadlinePassed => "deadline-passed",
             Self::UnknownSeats { .. }
             | Self::UnknownTickets { .. }

@@ -378,6 +378,7 @@ words!(
         BlockSeats = "BLOCK_SEATS",
         FreeSeats = "FREE_SEATS",
         AddMovie = "ADD_MOVIE",
+        ChangeMovie = "CHANGE_MOVIE",
         AddShowtime = "ADD_SHOWTIME",
         /// Attend it now.
         Nudge = "NUDGE",

@@ -192,6 +192,23 @@ impl Store {
         .transpose()
     }
 
+    /// All undos of a reservation, those of late approvals among them, oldest first.
+    pub async fn cancellation_ids(
+        &self,
+        id: &ReservationId,
+    ) -> Result<Vec<CancellationId>, StoreError> {
+        sqlx::query(
+            "select cancellation_id from cancellation where reservation_id = $1 \
+             order by requested_at, cancellation_id",
+        )
+        .bind(id.as_str())
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| word(row, "cancellation_id"))
+        .collect()
+    }
+
     /// What a cancellation owes, with its reservation; nothing when there is none.
     pub async fn undo_owed(
         &self,

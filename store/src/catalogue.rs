@@ -1,5 +1,5 @@
-//! Movies, theaters, auditoriums, seats, showtimes: read by everyone, written by staff (`added.rs`)
-//! and by seeding (`seeded.rs`).
+//! Movies, theaters, auditoriums, seats, showtimes: read by everyone, written by staff (`movies.rs`,
+//! `showtimes.rs`) and by seeding (`seeded.rs`).
 
 use crate::capacity::pool;
 use crate::reserve::Offer;
@@ -12,8 +12,9 @@ use domain::time::Time;
 use domain::words::{AuditoriumKind, MovieStatus};
 use sqlx::any::AnyRow;
 
-pub mod added;
+pub mod movies;
 mod seeded;
+mod showtimes;
 
 /// A showtime as it is listed.
 #[derive(Debug, Clone)]
@@ -66,6 +67,18 @@ macro_rules! showtime_select {
     };
 }
 
+/// One movie, and what else is to be said of the row.
+macro_rules! movie_by_id {
+    ($($how:literal)?) => {
+        concat!(
+            "select movie_id, title, original_title, runtime_minutes, age_rating, status \
+             from movie where movie_id = $1",
+            $($how)?
+        )
+    };
+}
+pub(crate) use movie_by_id;
+
 impl Store {
     /// Movies, of a title or a status where one is asked for, from after the id `after`.
     pub async fn movies(
@@ -92,15 +105,12 @@ impl Store {
     }
 
     pub async fn movie(&self, id: &MovieId) -> Result<Option<Movie>, StoreError> {
-        sqlx::query(
-            "select movie_id, title, original_title, runtime_minutes, age_rating, status \
-             from movie where movie_id = $1",
-        )
-        .bind(id.as_str())
-        .fetch_optional(self.readers())
-        .await?
-        .map(|row| movie(&row))
-        .transpose()
+        sqlx::query(movie_by_id!())
+            .bind(id.as_str())
+            .fetch_optional(self.readers())
+            .await?
+            .map(|row| movie(&row))
+            .transpose()
     }
 
     pub async fn theaters(

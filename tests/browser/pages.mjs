@@ -250,13 +250,19 @@ const stories = {
   async "sees what staff puts on, and gets the money back when it is given up"() {
     const [customer, staff] = [await visitor("shown"), await visitor("putting")];
     await staff.goto(`${system}/staff`);
-    await staff.click("#new-film summary");
-    await staff.fill("[name=title]", "괴물 2");
-    await staff.fill("[name=minutes]", "119");
-    await staff.selectOption("[name=rating]", "15");
+    await staff.click("[href='/staff/films']");
+    await staff.fill("#new-film [name=title]", "괴물 이");
+    await staff.fill("#new-film [name=minutes]", "119");
+    await staff.selectOption("#new-film [name=rating]", "15");
     await staff.seen("film");
     await staff.click("#new-film button");
-    await staff.waitForSelector(".notice[role=status]");
+    const film = staff.locator(".film-entry", { hasText: "괴물" });
+    await film.locator("summary").click();
+    await film.locator("[name=title]").fill("괴물 2");
+    await film.locator("button").first().click();
+    await staff.waitForSelector(".film-entry :text('괴물 2')");
+    await staff.seen("films");
+    await staff.goto(`${system}/staff`);
     await staff.locator(".days a").last().click();
     await staff.locator(".days a").last().click();
     const day = new URL(staff.url()).searchParams.get("date");
@@ -277,8 +283,7 @@ const stories = {
     await staff.seen("another");
 
     await customer.goto(`${system}/?date=${day}`);
-    const film = customer.locator(".film", { hasText: "괴물 2" });
-    await film.locator(".shows a").click();
+    await customer.locator(".film", { hasText: "괴물 2" }).locator(".shows a").click();
     await customer.fill('input[name="STANDARD-ADULT"]', "1");
     await customer.fill("input[name=name]", "홍길동");
     await customer.fill("input[name=phone]", "010-1234-5678");
@@ -296,6 +301,8 @@ const stories = {
     await staff.click("#give-up button");
     await staff.waitForSelector(".notice[role=status]");
     assert.match(await staff.textContent(".notice[role=status]"), /상영을 취소했습니다/);
+    await staff.goto(`${system}/staff?date=${day}`);
+    assert.equal(await staff.locator(".sales tr", { hasText: "괴물 2" }).locator(".pill").textContent(), "상영 취소");
     // The card takes nothing back: the customer names an account.
     await staff.goto(`${system}/staff`);
     for (let tries = 0; (await staff.locator("[action='/staff/refund-accounts']").count()) === 0; tries += 1) {
@@ -314,7 +321,14 @@ const stories = {
     await customer.waitForSelector("[data-ended=true]");
     assert.match(await customer.textContent(".status"), /취소완료/);
     await customer.seen("given-up");
+    await customer.goto(`${system}/?date=${day}`);
+    assert.equal(await customer.locator(".film", { hasText: "괴물 2" }).count(), 0);
     await faults([]);
+    // Nothing of it is to come.
+    await staff.goto(`${system}/staff/films`);
+    await film.locator("summary").click();
+    await film.locator(".danger").click();
+    await film.waitFor({ state: "detached" });
   },
 
   async "books without any script"() {

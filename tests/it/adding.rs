@@ -1,6 +1,6 @@
 //! Staff adds films and showtimes over HTTP, and customers book them.
 
-use crate::app::{Answer, Customer, id, shared, text};
+use crate::app::{Answer, Customer, id, shared, text, until};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -159,6 +159,58 @@ async fn staff_reads_what_temporal_knows_of_a_booking() {
             assert_eq!(event["eventId"], n);
         }
     }
+}
+
+#[tokio::test]
+async fn staff_reads_why_a_booking_waits() {
+    let app = shared().await;
+    let (customer, staff) = (app.somebody(), app.somebody().as_role("staff"));
+    let reservation = customer.reserve(1).await;
+    customer.fault(&reservation, json!({"fault": "FAIL"})).await;
+    customer.pay(&reservation).await.expect(202);
+    let path = format!("/admin/reservations/{}/history?limit=100", id(&reservation));
+    until("the first failure", async || {
+        let all = events(&staff, &path).await;
+        let waits = all.iter().rfind(|it| it["activity"] == "carry_payment");
+        waits.is_some_and(|it| {
+            let why = it["failure"].as_str().unwrap_or_default();
+            it["attempt"].as_i64() >= Some(2) && why.starts_with("OutcomeUnknown: ")
+        })
+    })
+    .await;
+    let call = format!("/admin/gateway-calls/{}-1-approve/settlement", id(&reservation));
+    let refused = json!({"outcome": "REFUSED", "reference": "by-phone"});
+    staff.as_role("admin").post(&call, refused).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_film_is_corrected_and_its_run_ends() {
+    let app = shared().await;
+    let staff = app.somebody().as_role("staff");
+    let movie = staff.post("/admin/movies", film("올드보이 2")).await.expect(201);
+    let path = format!("/admin/movies/{}", id(&movie));
+    let change = async |body: Value| staff.send(staff.request("PATCH", &path).json(&body)).await;
+    let corrected = change(json!({"ageRating": "19", "runtimeMinutes": 120.0})).await.expect(200);
+    assert_eq!(corrected["ageRating"], "19");
+    assert_eq!(corrected["runtimeMinutes"], 120);
+    assert_eq!(corrected["title"], movie["title"]);
+    for (body, pointer) in [
+        (json!({"runtimeMinutes": 0}), "/runtimeMinutes"),
+        (json!({"status": "GONE"}), "/status"),
+        (json!({"title": ""}), "/title"),
+    ] {
+        let problem = change(body).await.expect(400);
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+    let like = staff.own_showtime().await;
+    let taken = text(&like["movieTitle"]);
+    refused(change(json!({"title": taken})).await, 409, "title-taken");
+    let added = staff.post("/admin/showtimes", show(&movie, &like)).await.expect(201);
+    refused(change(json!({"status": "ENDED"})).await, 409, "wrong-state");
+    let given_up = format!("/admin/showtimes/{}/cancellation", id(&added));
+    staff.post(&given_up, json!({"reason": "nobody came"})).await;
+    assert_eq!(change(json!({"status": "ENDED"})).await.expect(200)["status"], "ENDED");
+    refused(staff.post("/admin/showtimes", show(&movie, &like)).await, 409, "wrong-state");
 }
 
 /// All events, page by page.

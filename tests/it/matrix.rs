@@ -90,6 +90,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("GET", "/admin/showtimes", Staff),
     ("POST", "/admin/showtimes", Staff),
     ("POST", "/admin/movies", Staff),
+    ("PATCH", "/admin/movies/{id}", Staff),
     ("GET", "/admin/reservations/{id}/history", Staff),
     ("POST", "/admin/lookups", Staff),
     // Last: after them nothing is as it was.

@@ -234,7 +234,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
 async fn strangers_are_told_apart_by_address() {
     let issuer = Issuer::new();
     let keys = issuer.path("issuer.json");
-    let app = App::start(&["--auth-keys", &keys, "--rate-limit", "1", "--proxies", "1"]).await;
+    let app = App::start(&["--auth-keys", &keys, "--strangers-limit", "4", "--proxies", "1"]).await;
     let nobody = app.customer("nobody");
     let show = nobody.showtime().await;
     let wish = json!({"showtimeId": show["id"], "grade": "STANDARD",
@@ -256,7 +256,10 @@ async fn strangers_are_told_apart_by_address() {
         // Whatever they say of themselves stands before what the proxy says.
         from(&format!("10.0.0.{n}, 203.0.113.7")).await.expect(201);
     }
-    assert_eq!(from("203.0.113.7").await.expect(429)["code"], "rate-limited");
+    let refused = from("203.0.113.7").await;
+    assert_eq!(refused.header("ratelimit-policy"), "\"address\";q=4;w=60");
+    assert_eq!(refused.header("ratelimit"), "\"address\";r=0");
+    assert_eq!(refused.expect(429)["code"], "rate-limited");
     assert_eq!(visit("203.0.113.7").await, 429);
     from("203.0.113.8").await.expect(201);
     until("a place", async || from("203.0.113.7").await.status == 201).await;

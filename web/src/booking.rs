@@ -203,7 +203,7 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str, refused: Option<Refused
                 Some(hall::of(site, visitor, &booking.showtime_id, grade, size).await?)
             }
         };
-        let tickets = tickets_of(site, visitor, &booking).await;
+        let tickets = tickets_of(site, visitor, &booking).await?;
         Ok::<_, Refused>(Found { booking, events: events.items, quote, map, tickets })
     };
     match found.await {
@@ -313,11 +313,20 @@ fn waiting_of(booking: &BookingJson, words: &'static Words) -> Option<Waiting> {
 }
 
 /// Those that let people in; their QR codes are drawn by the API.
-async fn tickets_of(site: &Site, visitor: &Visitor, booking: &BookingJson) -> Vec<Ticket> {
+async fn tickets_of(
+    site: &Site,
+    visitor: &Visitor,
+    booking: &BookingJson,
+) -> Result<Vec<Ticket>, Refused> {
     let live = |it: &&TicketJson| matches!(it.status, TicketStatus::Issued | TicketStatus::Used);
     let mut tickets = Vec::new();
     for ticket in booking.tickets.iter().filter(live) {
-        let qr = site.drawing(visitor, &format!("/tickets/{}", ticket.code)).await;
+        let qr = match site.drawing(visitor, &format!("/tickets/{}", ticket.code)).await {
+            Ok(qr) => qr,
+            // It was cancelled just now; the page will hear of it.
+            Err(refused) if refused.status() == StatusCode::GONE => continue,
+            Err(refused) => return Err(refused),
+        };
         tickets.push(Ticket {
             code: ticket.code.clone(),
             seat: ticket.seat_number.clone(),
@@ -326,7 +335,7 @@ async fn tickets_of(site: &Site, visitor: &Visitor, booking: &BookingJson) -> Ve
             qr: qr.split_once("?>").map_or_else(String::new, |(_, svg)| svg.to_owned()),
         });
     }
-    tickets
+    Ok(tickets)
 }
 
 fn steps_of(undo: &UndoJson, words: &'static Words) -> Vec<(&'static str, bool)> {

@@ -90,14 +90,11 @@ impl Site {
         self.ask(visitor, command.request(), command.body()).await
     }
 
-    /// An SVG; nothing where there is none.
-    pub(crate) async fn drawing(&self, visitor: &Visitor, path: &str) -> String {
+    /// What is drawn as SVG.
+    pub(crate) async fn drawing(&self, visitor: &Visitor, path: &str) -> Result<String, Refused> {
         let request = Request::get(path).header(header::ACCEPT, "image/svg+xml");
-        let drawn = match self.send(visitor, request, Body::empty()).await {
-            Ok(response) => refused_of(response).await,
-            Err(refused) => Err(refused),
-        };
-        drawn.map(|svg| String::from_utf8_lossy(&svg).into_owned()).unwrap_or_default()
+        let drawn = refused_of(self.send(visitor, request, Body::empty()).await?).await?;
+        String::from_utf8(drawn.to_vec()).map_err(|error| broken(&error))
     }
 
     /// What the API streams, as it comes.

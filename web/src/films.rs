@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use domain::words::{AgeRating, Audience, Grade};
+use domain::words::{AgeRating, Audience, Grade, ShowtimeStatus};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
@@ -33,12 +33,12 @@ pub(crate) struct Items<T> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MovieJson {
-    id: String,
-    title: String,
-    original_title: String,
-    runtime_minutes: u32,
-    age_rating: String,
+pub(crate) struct MovieJson {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) original_title: String,
+    pub(crate) runtime_minutes: u32,
+    pub(crate) age_rating: String,
 }
 
 #[derive(Clone, Deserialize)]
@@ -64,6 +64,7 @@ pub(crate) struct ShowJson {
     pub(crate) auditorium_name: String,
     pub(crate) starts_at: Timestamp,
     pub(crate) ends_at: Timestamp,
+    pub(crate) status: ShowtimeStatus,
     pub(crate) max_party_size: u32,
     pub(crate) grades: Vec<GradeJson>,
 }
@@ -114,12 +115,11 @@ async fn films(State(site): State<Site>, visitor: Visitor, Query(asked): Query<A
     let today = times::today();
     let date = asked.date.unwrap_or(today);
     let found = async {
-        let movies: Items<MovieJson> =
-            site.get(&visitor, "/movies?limit=100&status=SHOWING").await?;
+        let movies = site.all(&visitor, "/movies?limit=100&status=SHOWING").await?;
         let shows = site.all(&visitor, &format!("/showtimes?limit=100&date={date}")).await?;
-        Ok::<_, Refused>((movies.items, shows))
+        Ok::<_, Refused>((movies, shows))
     };
-    let (movies, shows): (_, Vec<ShowJson>) = match found.await {
+    let (movies, shows): (Vec<MovieJson>, Vec<ShowJson>) = match found.await {
         Ok(found) => found,
         Err(refused) => return page::refused(&visitor, refused),
     };
@@ -128,9 +128,9 @@ async fn films(State(site): State<Site>, visitor: Visitor, Query(asked): Query<A
     let mut films = Vec::new();
     for movie in movies {
         let mut houses: BTreeMap<&str, Vec<Show>> = BTreeMap::new();
-        let of_movie =
-            shows.iter().filter(|show| show.movie_id == movie.id && show.starts_at > now);
-        for show in of_movie {
+        let to_come =
+            |show: &&ShowJson| show.status != ShowtimeStatus::Cancelled && show.starts_at > now;
+        for show in shows.iter().filter(|show| show.movie_id == movie.id).filter(to_come) {
             let left = show.grades.iter().map(|grade| grade.remaining).sum();
             let left_text = match left {
                 0 => words.sold_out.to_owned(),

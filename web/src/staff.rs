@@ -12,7 +12,7 @@ use crate::films::{Items, ShowJson};
 use crate::page::{self, Frame};
 use crate::session::{Visitor, Who, staff_cookie};
 use crate::times::{self, clock};
-use crate::words::{StaffWords, grade, with};
+use crate::words::{StaffWords, grade};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Query, State};
@@ -20,11 +20,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use concerns::{ConcernJson, ConcernRow, concern_row};
-use domain::words::{AgeRating, Grade, Language};
+use domain::words::{Grade, Language, ShowtimeStatus};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -51,12 +50,6 @@ struct GradeSalesJson {
     sold: u32,
 }
 
-#[derive(Deserialize)]
-struct MovieJson {
-    id: String,
-    title: String,
-}
-
 #[derive(Template)]
 #[template(path = "staff.html")]
 struct OverviewPage {
@@ -67,13 +60,11 @@ struct OverviewPage {
     after: String,
     shows: Vec<ShowRow>,
     concerns: Vec<ConcernRow>,
-    ratings: Vec<&'static str>,
-    film_added: Option<String>,
-    key: String,
 }
 
 struct ShowRow {
     id: String,
+    given_up: bool,
     starts: String,
     title: String,
     place: String,
@@ -88,8 +79,6 @@ struct ShowRow {
 #[derive(Default, Deserialize)]
 struct Asked {
     date: Option<Date>,
-    /// The film that was just added.
-    film: Option<String>,
 }
 
 async fn overview(
@@ -110,13 +99,9 @@ async fn overview_with(
     let found = async {
         let concerns: Items<ConcernJson> = site.get(visitor, "/admin/attention?limit=50").await?;
         let sales = site.all(visitor, &format!("/admin/showtimes?limit=100&date={date}")).await?;
-        let film: Option<MovieJson> = match asked.film {
-            Some(id) => site.get(visitor, &format!("/movies/{id}")).await.ok(),
-            None => None,
-        };
-        Ok::<_, Refused>((concerns.items, sales, film))
+        Ok::<_, Refused>((concerns.items, sales))
     };
-    let (concerns, sales, film): (_, Vec<SalesJson>, _) = match found.await {
+    let (concerns, sales): (_, Vec<SalesJson>) = match found.await {
         Ok(found) => found,
         Err(refused) => return turned_away(visitor, refused),
     };
@@ -133,9 +118,6 @@ async fn overview_with(
         after: date.tomorrow().unwrap_or(date).to_string(),
         shows: sales.into_iter().map(|it| show_row(it, language)).collect(),
         concerns: concerns.into_iter().map(|it| concern_row(it, language)).collect(),
-        ratings: AgeRating::EVERY.iter().map(|rating| rating.as_str()).collect(),
-        film_added: film.map(|film| with(staff.film_added, film.title)),
-        key: Uuid::new_v4().simple().to_string(),
     };
     page::shown(&page, code)
 }
@@ -144,6 +126,7 @@ fn show_row(it: SalesJson, language: Language) -> ShowRow {
     let sum = |of: fn(&GradeSalesJson) -> u32| it.sales.iter().map(of).sum::<u32>();
     let (sellable, sold, held) = (sum(|it| it.sellable), sum(|it| it.sold), sum(|it| it.held));
     ShowRow {
+        given_up: it.showtime.status == ShowtimeStatus::Cancelled,
         starts: clock(it.showtime.starts_at),
         title: it.showtime.movie_title,
         place: format!("{} {}", it.showtime.theater_name, it.showtime.auditorium_name),

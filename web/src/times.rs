@@ -13,6 +13,11 @@ pub(crate) fn today() -> Date {
     Timestamp::now().to_zoned(seoul()).date()
 }
 
+/// `2026-12-04T19:30`, as forms have it.
+pub(crate) fn now() -> String {
+    Timestamp::now().to_zoned(seoul()).strftime("%Y-%m-%dT%H:%M").to_string()
+}
+
 /// The instant that a clock in Seoul shows this.
 pub(crate) fn in_seoul(shown: DateTime) -> Option<Timestamp> {
     Offset::constant(9).to_timestamp(shown).ok()

@@ -1,6 +1,7 @@
 //! What seeding adds to the catalogue.
 
-use super::added::{insert_movie, put_on};
+use super::movies::insert_movie;
+use super::showtimes::put_on;
 use crate::writer::Tx;
 use crate::{Store, StoreError};
 use domain::catalogue::{Auditorium, Movie, Showtime, Theater};
@@ -53,15 +54,25 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Showtimes with their pools, `sellable` places per grade; see [`Store::put_movies`]. Where staff
-    /// has put on something else, that stays.
+    /// Showtimes with their pools, `sellable` places per grade; see [`Store::put_movies`]. What staff
+    /// has put on stays: at the same time in an auditorium, and a film of the same title.
     pub async fn put_showtimes(
         &self,
         showtimes: &[(Showtime, BTreeMap<Grade, u32>)],
     ) -> Result<u64, StoreError> {
+        let mut there = BTreeMap::new();
+        for (showtime, _) in showtimes {
+            if !there.contains_key(&showtime.movie_id) {
+                let is_there = self.movie(&showtime.movie_id).await?.is_some();
+                if !is_there {
+                    tracing::warn!(movie.id = %showtime.movie_id, "its title is another film's");
+                }
+                there.insert(&showtime.movie_id, is_there);
+            }
+        }
         let mut tx = self.begin().await?;
         let mut added = 0;
-        for (showtime, sellable) in showtimes {
+        for (showtime, sellable) in showtimes.iter().filter(|(it, _)| there[&it.movie_id]) {
             if put_on(&mut tx, showtime, sellable).await?.is_none() {
                 added += 1;
             }

@@ -3,15 +3,16 @@
 use super::fixture::catalogue::EVENING;
 use super::fixture::steps::key;
 use super::fixture::{Ending, Fixture, on_postgres, together};
-use domain::catalogue::{NewShowtime, UnfitShowtime};
+use domain::catalogue::{Movie, NewShowtime, Showtime, UnfitShowtime};
 use domain::ids::{AuditoriumId, CustomerId, MovieId, ShowtimeId};
 use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::time::Time;
-use domain::words::{AgeRating, Audience, Grade, Role, StaffAction};
+use domain::words::{AgeRating, Audience, Grade, MovieStatus, Role, StaffAction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use store::catalogue::ListedShowtime;
-use store::catalogue::added::{Addition, NewMovie};
+use store::catalogue::movies::{Catalogued, MovieChange, NewMovie};
 
 on_both!(
     a_showtime_sells_every_seat_of_its_auditorium,
@@ -22,6 +23,9 @@ on_both!(
     a_repeat_adds_nothing,
     what_does_not_fit_is_refused,
     what_is_seeded_leaves_what_staff_put_on,
+    a_film_is_corrected,
+    a_run_ends_after_its_last_show,
+    a_run_ends_or_goes_on,
 );
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -57,8 +61,27 @@ impl Fixture {
         }
     }
 
-    async fn put_on(&self, new: &NewShowtime) -> Addition<ListedShowtime> {
+    async fn put_on(&self, new: &NewShowtime) -> Catalogued<ListedShowtime> {
         self.store.add_showtime(&staff(), new, None).await.expect("the database answers")
+    }
+
+    async fn add(&self, new: &NewMovie) -> Catalogued<Movie> {
+        self.store.add_movie(&staff(), new, None).await.expect("the database answers")
+    }
+
+    async fn change(&self, id: &MovieId, change: &MovieChange) -> Catalogued<Movie> {
+        self.store.change_movie(&staff(), id, change).await.expect("the database answers")
+    }
+
+    /// At the same time in the same place; additions of one film wait for each other anyway.
+    async fn eight_films(&self) -> Vec<NewShowtime> {
+        let mut all = Vec::new();
+        for n in 0..8 {
+            let film = NewMovie { title: format!("{n}"), ..parasite_2() };
+            let movie_id = done(self.add(&film).await).id;
+            all.push(NewShowtime { movie_id, ..self.like_evening(self.tomorrow()).await });
+        }
+        all
     }
 
     fn tomorrow(&self) -> Time {
@@ -66,7 +89,7 @@ impl Fixture {
     }
 
     /// Puts all of them on at once, none of which is done before all have begun.
-    async fn at_once(&self, all: Vec<NewShowtime>) -> Vec<Addition<ListedShowtime>> {
+    async fn at_once(&self, all: Vec<NewShowtime>) -> Vec<Catalogued<ListedShowtime>> {
         let held = self.hold("capacity_pool").await;
         let count = all.len();
         let running: Vec<_> = all
@@ -87,19 +110,19 @@ impl Fixture {
 }
 
 #[track_caller]
-fn done<T>(addition: Addition<T>) -> T {
+fn done<T>(addition: Catalogued<T>) -> T {
     match addition {
-        Addition::Done(added) => added,
-        Addition::Replayed(_) => panic!("a repeat"),
-        Addition::Refused(refusal) => panic!("{refusal:?}"),
+        Catalogued::Done(added) => added,
+        Catalogued::Replayed(_) => panic!("a repeat"),
+        Catalogued::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 
 #[track_caller]
-fn refusal<T>(addition: Addition<T>) -> Refusal {
+fn refusal<T>(addition: Catalogued<T>) -> Refusal {
     match addition {
-        Addition::Refused(refusal) => refusal,
-        Addition::Done(_) | Addition::Replayed(_) => panic!("it was added"),
+        Catalogued::Refused(refusal) => refusal,
+        Catalogued::Done(_) | Catalogued::Replayed(_) => panic!("it was added"),
     }
 }
 
@@ -140,10 +163,9 @@ async fn an_auditorium_shows_one_thing_at_a_time(f: &Fixture) {
 }
 
 async fn of_eight_at_once_one_gets_the_auditorium(f: &Fixture) {
-    let new = f.like_evening(f.tomorrow()).await;
-    let answers = f.at_once(vec![new; 8]).await;
+    let answers = f.at_once(f.eight_films().await).await;
     let (added, refused): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|answer| matches!(answer, Addition::Done(_)));
+        answers.into_iter().partition(|answer| matches!(answer, Catalogued::Done(_)));
     let [winner] = <[_; 1]>::try_from(added).expect("one of them");
     let by = done(winner).offer.showtime.id;
     for answer in refused {
@@ -154,8 +176,10 @@ async fn of_eight_at_once_one_gets_the_auditorium(f: &Fixture) {
 async fn eight_at_once_at_other_times_all_get_it(f: &Fixture) {
     let mut all = Vec::new();
     for n in 0..8 {
-        all.push(f.like_evening(f.tomorrow().plus(3 * n * HOUR)).await);
+        all.push(f.tomorrow().plus(3 * n * HOUR));
     }
+    let films = f.eight_films().await.into_iter().zip(all);
+    let all = films.map(|(new, starts_at)| NewShowtime { starts_at, ..new }).collect();
     for answer in f.at_once(all).await {
         done(answer);
     }
@@ -170,9 +194,8 @@ fn an_auditorium_shows_many_things_without_the_index() {
 
 async fn without_its_index_an_auditorium_shows_many_things(f: &Fixture) {
     f.run("drop index showtime_turn").await;
-    let new = f.like_evening(f.tomorrow()).await;
-    let answers = f.at_once(vec![new; 8]).await;
-    let added = answers.iter().filter(|answer| matches!(answer, Addition::Done(_))).count();
+    let answers = f.at_once(f.eight_films().await).await;
+    let added = answers.iter().filter(|answer| matches!(answer, Catalogued::Done(_))).count();
     assert_eq!(added, 8);
 }
 
@@ -182,9 +205,9 @@ async fn a_title_is_given_once(f: &Fixture) {
         async move { store.add_movie(&staff(), &parasite_2(), None).await.expect("it answers") }
     }))
     .await;
-    let added = answers.iter().filter(|answer| matches!(answer, Addition::Done(_))).count();
+    let added = answers.iter().filter(|answer| matches!(answer, Catalogued::Done(_))).count();
     assert_eq!(added, 1);
-    for answer in answers.into_iter().filter(|answer| !matches!(answer, Addition::Done(_))) {
+    for answer in answers.into_iter().filter(|answer| !matches!(answer, Catalogued::Done(_))) {
         assert_eq!(refusal(answer), Refusal::TitleTaken);
     }
     f.run("drop index movie_title").await;
@@ -196,7 +219,7 @@ async fn a_repeat_adds_nothing(f: &Fixture) {
     let first = f.store.add_movie(&staff(), &parasite_2(), Some(&key)).await.expect("it answers");
     let first = done(first);
     let again = f.store.add_movie(&staff(), &parasite_2(), Some(&key)).await.expect("it answers");
-    let Addition::Replayed(again) = again else { panic!("it was a repeat: {again:?}") };
+    let Catalogued::Replayed(again) = again else { panic!("it was a repeat: {again:?}") };
     assert_eq!(again, first);
     let elsewhere = store::idempotency::RequestKey { route: "POST /elsewhere", ..key };
     let new = f.like_evening(f.tomorrow()).await;
@@ -204,7 +227,7 @@ async fn a_repeat_adds_nothing(f: &Fixture) {
     let first = done(add().await.expect("it answers"));
     // Also when the same would be refused today.
     f.set_time(f.tomorrow());
-    let Addition::Replayed(again) = add().await.expect("it answers") else { panic!("no repeat") };
+    let Catalogued::Replayed(again) = add().await.expect("it answers") else { panic!("no repeat") };
     assert_eq!(again.offer.showtime, first.offer.showtime);
     assert_eq!(f.store.audit_entries(None, 10).await.expect("it reads").len(), 2);
 }
@@ -226,9 +249,79 @@ async fn what_does_not_fit_is_refused(f: &Fixture) {
 
 async fn what_is_seeded_leaves_what_staff_put_on(f: &Fixture) {
     let added = done(f.put_on(&f.like_evening(f.tomorrow()).await).await).offer.showtime;
-    let mut seeded = added.clone();
-    seeded.id = ShowtimeId::parse("seeded").expect("plain");
-    let places = std::collections::BTreeMap::from([(Grade::Standard, 60)]);
-    let count = f.store.put_showtimes(&[(seeded, places)]).await.expect("it writes");
-    assert_eq!(count, 0);
+    let places = BTreeMap::from([(Grade::Standard, 60)]);
+    let seeded = |id: &str, movie_id: &MovieId, starts_at: Time| {
+        let id = ShowtimeId::parse(id).expect("plain");
+        let (movie_id, ends_at) = (movie_id.clone(), starts_at.plus(HOUR));
+        let showtime = Showtime { id, movie_id, starts_at, ends_at, ..added.clone() };
+        (showtime, places.clone())
+    };
+    let film = done(f.add(&parasite_2()).await);
+    let namesake = Movie { id: MovieId::parse("seeded").expect("plain"), ..film };
+    f.store.put_movies(std::slice::from_ref(&namesake)).await.expect("it writes");
+    let showtimes = [
+        seeded("same-time", &added.movie_id, added.starts_at),
+        seeded("namesake", &namesake.id, added.starts_at.plus(24 * HOUR)),
+        seeded("other-time", &added.movie_id, added.starts_at.plus(24 * HOUR)),
+    ];
+    assert_eq!(f.store.put_showtimes(&showtimes).await.expect("it writes"), 1);
+}
+
+async fn a_film_is_corrected(f: &Fixture) {
+    let film = done(f.add(&parasite_2()).await);
+    let change = MovieChange {
+        title: Some("기생충 둘".to_owned()),
+        age_rating: Some(AgeRating::Nineteen),
+        ..MovieChange::default()
+    };
+    let corrected = done(f.change(&film.id, &change).await);
+    let expected =
+        Movie {
+            title: "기생충 둘".to_owned(), age_rating: AgeRating::Nineteen, ..film.clone()
+        };
+    assert_eq!(corrected, expected);
+    assert_eq!(f.store.movie(&film.id).await.expect("it reads"), Some(expected));
+    // The same again is no second deed.
+    done(f.change(&film.id, &change).await);
+    let entries = f.store.audit_entries(None, 10).await.expect("it reads");
+    let deeds: Vec<_> = entries.iter().map(|entry| entry.action).collect();
+    assert_eq!(deeds, [StaffAction::ChangeMovie, StaffAction::AddMovie]);
+    assert_eq!(entries[0].before["ageRating"], "15");
+    let other = MovieChange { title: Some("기생충".to_owned()), ..MovieChange::default() };
+    assert_eq!(refusal(f.change(&film.id, &other).await), Refusal::TitleTaken);
+    let nobody = MovieId::parse("nobody").expect("plain");
+    assert_eq!(refusal(f.change(&nobody, &change).await), Refusal::NoSuchMovie);
+}
+
+fn ended() -> MovieChange {
+    MovieChange { status: Some(MovieStatus::Ended), ..MovieChange::default() }
+}
+
+async fn a_run_ends_after_its_last_show(f: &Fixture) {
+    let film = done(f.add(&parasite_2()).await).id;
+    let new = NewShowtime { movie_id: film.clone(), ..f.like_evening(f.tomorrow()).await };
+    let show = done(f.put_on(&new).await).offer.showtime;
+    assert_eq!(refusal(f.change(&film, &ended()).await), Refusal::ShowsToCome);
+    f.set_time(show.ends_at);
+    assert_eq!(done(f.change(&film, &ended()).await).status, MovieStatus::Ended);
+    let again = NewShowtime { starts_at: f.tomorrow(), ..new };
+    assert_eq!(refusal(f.put_on(&again).await), Refusal::MovieEnded);
+}
+
+async fn a_run_ends_or_goes_on(f: &Fixture) {
+    for day in 0..10 {
+        let wanted = NewMovie { title: format!("{day}"), ..parasite_2() };
+        let film = done(f.add(&wanted).await).id;
+        let starts_at = f.tomorrow().plus(24 * day * HOUR);
+        let new = NewShowtime { movie_id: film.clone(), ..f.like_evening(starts_at).await };
+        let ended = ended();
+        let (shown, over) = tokio::join!(f.put_on(&new), f.change(&film, &ended));
+        match (shown, over) {
+            (Catalogued::Done(_), over) => assert_eq!(refusal(over), Refusal::ShowsToCome),
+            (shown, over) => {
+                assert_eq!(refusal(shown), Refusal::MovieEnded);
+                done(over);
+            }
+        }
+    }
 }

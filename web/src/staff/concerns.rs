@@ -44,7 +44,9 @@ pub(super) struct ConcernRow {
     /// Where the money has to go another way.
     pub(super) refund: bool,
     /// What became of a call has to be said.
-    pub(super) call: bool,
+    pub(super) settle: bool,
+    /// It was put right, and has to be closed.
+    pub(super) close: bool,
     pub(super) key: String,
 }
 
@@ -57,7 +59,8 @@ pub(super) fn concern_row(it: ConcernJson, language: Language) -> ConcernRow {
         booking: it.reservation_id,
         subject: it.subject,
         refund: it.worry == Worry::RefundBlocked,
-        call: matches!(it.worry, Worry::CallLeftToStaff | Worry::Contradiction),
+        settle: it.worry == Worry::CallLeftToStaff,
+        close: it.worry == Worry::Contradiction,
         key: Uuid::new_v4().simple().to_string(),
     }
 }

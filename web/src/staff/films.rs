@@ -1,19 +1,68 @@
-//! A film that is not in the catalogue yet.
+//! The films of the catalogue: a new one, a correction, the end of a run.
 
-use super::{Asked, MovieJson, overview_with};
-use crate::client::{Command, Site};
-use crate::page;
+use super::{is_staff, turned_away};
+use crate::client::{Command, Refused, Site};
+use crate::films::MovieJson;
+use crate::page::{self, Frame};
 use crate::session::Visitor;
+use crate::words::StaffWords;
+use askama::Template;
 use axum::Router;
-use axum::extract::{Form, State};
-use axum::http::Method;
+use axum::extract::{Form, Path, State};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
+use domain::catalogue::RUNTIME_MINUTES_MAX;
+use domain::words::{AgeRating, MovieStatus};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/staff/films", post(add))
+    Router::new()
+        .route("/staff/films", get(films).post(add))
+        .route("/staff/films/{id}", post(correct))
+        .route("/staff/films/{id}/end", post(end))
+}
+
+#[derive(Template)]
+#[template(path = "staff_films.html")]
+struct FilmsPage {
+    frame: Frame,
+    staff: &'static StaffWords,
+    films: Vec<MovieJson>,
+    ratings: Vec<&'static str>,
+    minutes_max: u32,
+    key: String,
+}
+
+async fn films(State(site): State<Site>, visitor: Visitor) -> Response {
+    films_with(&site, &visitor, None).await
+}
+
+async fn films_with(site: &Site, visitor: &Visitor, refused: Option<Refused>) -> Response {
+    let found = async {
+        is_staff(site, visitor).await?;
+        site.all(visitor, "/movies?limit=100&status=SHOWING").await
+    };
+    let mut films: Vec<MovieJson> = match found.await {
+        Ok(films) => films,
+        Err(refused) => return turned_away(visitor, refused),
+    };
+    films.sort_by(|one, other| one.title.cmp(&other.title));
+    let code = refused.as_ref().map_or(StatusCode::OK, Refused::status);
+    let staff = StaffWords::of(visitor.language);
+    let mut frame = Frame::new(visitor, staff.films);
+    frame.refused = refused;
+    let page = FilmsPage {
+        frame,
+        staff,
+        films,
+        ratings: AgeRating::EVERY.iter().map(|rating| rating.as_str()).collect(),
+        minutes_max: RUNTIME_MINUTES_MAX,
+        key: Uuid::new_v4().simple().to_string(),
+    };
+    page::shown(&page, code)
 }
 
 #[derive(Deserialize)]
@@ -22,22 +71,43 @@ struct Film {
     original_title: String,
     minutes: u32,
     rating: String,
-    key: String,
+    key: Option<String>,
+}
+
+impl Film {
+    fn body(&self) -> Value {
+        let original_title = Some(self.original_title.trim()).filter(|title| !title.is_empty());
+        json!({
+            "title": self.title, "originalTitle": original_title,
+            "runtimeMinutes": self.minutes, "ageRating": self.rating,
+        })
+    }
 }
 
 async fn add(State(site): State<Site>, visitor: Visitor, Form(film): Form<Film>) -> Response {
-    let original_title = Some(film.original_title.trim()).filter(|title| !title.is_empty());
-    let command = Command {
-        method: Method::POST,
-        path: "/admin/movies".to_owned(),
-        body: json!({
-            "title": film.title, "originalTitle": original_title,
-            "runtimeMinutes": film.minutes, "ageRating": film.rating,
-        }),
-        key: Some(film.key),
-    };
-    match site.command::<MovieJson>(&visitor, command).await {
-        Ok(film) => page::see(&format!("/staff?film={}", film.id)),
-        Err(refused) => overview_with(&site, &visitor, Asked::default(), Some(refused)).await,
+    let (path, body) = ("/admin/movies".to_owned(), film.body());
+    acted(&site, &visitor, Command { method: Method::POST, path, body, key: film.key }).await
+}
+
+async fn correct(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(film): Form<Film>,
+) -> Response {
+    let (path, body) = (format!("/admin/movies/{id}"), film.body());
+    acted(&site, &visitor, Command { method: Method::PATCH, path, body, key: None }).await
+}
+
+async fn end(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let path = format!("/admin/movies/{id}");
+    let body = json!({"status": MovieStatus::Ended});
+    acted(&site, &visitor, Command { method: Method::PATCH, path, body, key: None }).await
+}
+
+async fn acted(site: &Site, visitor: &Visitor, command: Command) -> Response {
+    match site.done(visitor, command).await {
+        Ok(()) => page::see("/staff/films"),
+        Err(refused) => films_with(site, visitor, Some(refused)).await,
     }
 }

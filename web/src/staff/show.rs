@@ -1,13 +1,13 @@
 //! A show as staff sees it: seats kept back from sale or put on sale again, another show like it, and
 //! giving it up.
 
-use super::{MovieJson, is_staff, turned_away};
+use super::{is_staff, turned_away};
 use crate::client::{Command, Refused, Site};
-use crate::films::{GradeJson, ShowJson};
+use crate::films::{GradeJson, MovieJson, ShowJson};
 use crate::hall::{self, MapRow};
 use crate::page::{self, Frame};
 use crate::session::Visitor;
-use crate::times::{in_seoul, moment};
+use crate::times::{self, in_seoul, moment};
 use crate::words::{StaffWords, with};
 use askama::Template;
 use axum::Router;
@@ -58,6 +58,8 @@ struct ShowPage {
     movies: Vec<MovieJson>,
     /// How far it is undone, once it was given up.
     given_up: Option<String>,
+    /// Nothing starts before it.
+    now: String,
     key: String,
 }
 
@@ -99,6 +101,7 @@ async fn show_with(site: &Site, visitor: &Visitor, id: &str, refused: Option<Ref
         movies,
         given_up: given_up
             .map(|undone| with(staff.given_up, format!("{} / {}", undone.done, undone.total))),
+        now: times::now(),
         key: Uuid::new_v4().simple().to_string(),
     };
     page::shown(&page, code)

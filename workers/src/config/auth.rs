@@ -5,14 +5,13 @@ use crate::pages::key_in;
 use anyhow::{Context, bail};
 use api::caller::Trust;
 use api::guests::Guests;
-use api::rate::Rate;
+use api::rate::Rates;
 use api::tokens::Tokens;
 use clap::Args;
 use domain::ids::CustomerId;
 use domain::words::Role;
 use reqwest::Url;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +32,16 @@ pub(crate) struct AuthFlags {
     /// Without it there are no tokens, and the API listens on loopback only.
     #[arg(long, value_name = "FILE|URL", env = "MARQUEE_AUTH_KEYS")]
     auth_keys: Option<String>,
-    /// How many requests a second one person may send, and how often people without an account may
-    /// reserve from one address, four times as many at once; 0: any number.
+    /// How many requests a second one person may send, four times as many at once; 0: any number.
     #[arg(long, env = "MARQUEE_RATE_LIMIT", default_value_t = 50)]
     rate_limit: u32,
+    /// How many reservations a minute people without an account may make from one address; 0: any
+    /// number.
+    #[arg(long, env = "MARQUEE_STRANGERS_LIMIT", default_value_t = 60)]
+    strangers_limit: u32,
     /// How many proxies of ours stand before the API, one behind the other: each adds to
-    /// X-Forwarded-For from whom it has a request. Strangers are told apart by address.
+    /// X-Forwarded-For from whom it has a request, and nobody else may reach the port. Strangers are
+    /// told apart by address.
     #[arg(long, env = "MARQUEE_PROXIES", default_value_t = 0)]
     pub(crate) proxies: usize,
     #[command(flatten)]
@@ -74,9 +77,9 @@ impl AuthFlags {
         if let Some(at) = published {
             tokio::spawn(kept_fresh(tokens.clone(), at));
         }
-        let rate = NonZeroU32::new(self.rate_limit).map(Rate::new);
+        let rates = Rates::new(self.rate_limit, self.strangers_limit);
         let guests = session_key.map(key_in).transpose()?.map(|key| Arc::new(Guests::new(&key)));
-        Ok(Trust::Tokens { tokens, rate, guests })
+        Ok(Trust::Tokens { tokens, rates, guests })
     }
 }
 

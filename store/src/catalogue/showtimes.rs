@@ -1,28 +1,20 @@
-//! What staff adds to the catalogue: films, and showtimes of them. An auditorium shows one thing at a
-//! time.
+//! Showtimes that staff puts on. An auditorium shows one thing at a time, and what has ended is not
+//! shown again.
 
 use super::ListedShowtime;
+use super::movies::{Added, Catalogued};
 use crate::audit_entries::Deed;
-use crate::idempotency::{Claim, RequestKey, claim};
+use crate::idempotency::RequestKey;
 use crate::row::{broken, number, to_json, word};
 use crate::writer::{Tx, left};
 use crate::{Store, StoreError, fresh, repeated};
 use domain::audit_entry::facts;
-use domain::catalogue::{Movie, NewShowtime, Showtime};
-use domain::ids::{AuditoriumId, MovieId, ShowtimeId};
+use domain::catalogue::{NewShowtime, Showtime};
+use domain::ids::{AuditoriumId, ShowtimeId};
 use domain::person::Person;
 use domain::refusal::Refusal;
-use domain::words::{AgeRating, Grade, MovieStatus, ShowtimeStatus, StaffAction};
+use domain::words::{Grade, MovieStatus, ShowtimeStatus, StaffAction};
 use std::collections::BTreeMap;
-
-/// A film as staff wants it in the catalogue.
-#[derive(Debug, Clone)]
-pub struct NewMovie {
-    pub title: String,
-    pub original_title: String,
-    pub runtime_minutes: u32,
-    pub age_rating: AgeRating,
-}
 
 /// Showtimes of an auditorium that overlap with one from start to end, but for those given up. None is
 /// longer than a day, which spares the look at all that have been.
@@ -43,87 +35,28 @@ macro_rules! at_that_time {
     };
 }
 
-/// How it ended.
-#[derive(Debug)]
-pub enum Addition<T> {
-    Done(T),
-    /// It had been asked before under this key.
-    Replayed(T),
-    Refused(Refusal),
-}
-
 /// Those who put something on in one auditorium in the same moment are few.
 const TURNS_MAX: u32 = 100;
 
 impl Store {
-    /// A film that is shown from now on.
-    pub async fn add_movie(
-        &self,
-        staff: &Person,
-        new: &NewMovie,
-        key: Option<&RequestKey>,
-    ) -> Result<Addition<Movie>, StoreError> {
-        let movie = Movie {
-            id: MovieId::parse(fresh::id('m')).map_err(|why| broken("movie_id", why))?,
-            title: new.title.clone(),
-            original_title: new.original_title.clone(),
-            runtime_minutes: new.runtime_minutes,
-            age_rating: new.age_rating,
-            status: MovieStatus::Showing,
-        };
-        match repeated(|| self.try_add_movie(staff, &movie, key)).await? {
-            Added::New => Ok(Addition::Done(movie)),
-            Added::Before(id) => {
-                let id = MovieId::parse(id).map_err(|why| broken("resource", why))?;
-                let before = self.movie(&id).await?;
-                before.map(Addition::Replayed).ok_or_else(|| broken("resource", "no such movie"))
-            }
-            Added::Refused(refusal) => Ok(Addition::Refused(refusal)),
-        }
-    }
-
-    async fn try_add_movie(
-        &self,
-        staff: &Person,
-        movie: &Movie,
-        key: Option<&RequestKey>,
-    ) -> Result<Added, StoreError> {
-        let mut tx = self.begin().await?;
-        if let Some(before) = self.asked_before(&mut tx, key, movie.id.as_str()).await? {
-            return left(tx, before).await;
-        }
-        if !insert_movie(&mut tx, movie).await? {
-            return left(tx, Added::Refused(Refusal::TitleTaken)).await;
-        }
-        let deed = Deed {
-            action: StaffAction::AddMovie,
-            target: format!("/movies/{}", movie.id),
-            before: facts([]),
-            after: facts([("title", movie.title.as_str())]),
-        };
-        self.audit_deed(&mut tx, staff, &deed).await?;
-        tx.commit().await?;
-        Ok(Added::New)
-    }
-
     /// A showtime that is on sale as it says, with all seats of its auditorium.
     pub async fn add_showtime(
         &self,
         staff: &Person,
         new: &NewShowtime,
         key: Option<&RequestKey>,
-    ) -> Result<Addition<ListedShowtime>, StoreError> {
+    ) -> Result<Catalogued<ListedShowtime>, StoreError> {
         let id = ShowtimeId::parse(fresh::id('s')).map_err(|why| broken("showtime_id", why))?;
         let (id, replayed) = match repeated(|| self.try_add_showtime(staff, &id, new, key)).await? {
             Added::New => (id, false),
             Added::Before(id) => {
                 (ShowtimeId::parse(id).map_err(|why| broken("resource", why))?, true)
             }
-            Added::Refused(refusal) => return Ok(Addition::Refused(refusal)),
+            Added::Refused(refusal) => return Ok(Catalogued::Refused(refusal)),
         };
         let found = self.showtime(&id).await?;
         let found = found.ok_or_else(|| broken("showtime_id", "no such showtime"))?;
-        Ok(if replayed { Addition::Replayed(found) } else { Addition::Done(found) })
+        Ok(if replayed { Catalogued::Replayed(found) } else { Catalogued::Done(found) })
     }
 
     async fn try_add_showtime(
@@ -134,14 +67,16 @@ impl Store {
         key: Option<&RequestKey>,
     ) -> Result<Added, StoreError> {
         let sellable = self.seats_per_grade(&new.auditorium_id).await?;
-        let movie = self.movie(&new.movie_id).await?;
         let mut tx = self.begin().await?;
         if let Some(before) = self.asked_before(&mut tx, key, id.as_str()).await? {
             return left(tx, before).await;
         }
-        let Some(movie) = movie else {
+        let Some(movie) = self.lock_movie(&mut tx, &new.movie_id).await? else {
             return left(tx, Added::Refused(Refusal::NoSuchMovie)).await;
         };
+        if movie.status == MovieStatus::Ended {
+            return left(tx, Added::Refused(Refusal::MovieEnded)).await;
+        }
         if sellable.is_empty() {
             return left(tx, Added::Refused(Refusal::NoSuchAuditorium)).await;
         }
@@ -151,7 +86,11 @@ impl Store {
             Err(unfit) => return left(tx, Added::Refused(Refusal::Unfit(unfit))).await,
         };
         if let Some(by) = put_on(&mut tx, &showtime, &sellable).await? {
-            return left(tx, Added::Refused(Refusal::AuditoriumTaken { by })).await;
+            let taken = match by == *id {
+                true => Added::New, // a try before had taken effect
+                false => Added::Refused(Refusal::AuditoriumTaken { by }),
+            };
+            return left(tx, taken).await;
         }
         let deed = Deed {
             action: StaffAction::AddShowtime,
@@ -160,26 +99,14 @@ impl Store {
             after: facts([
                 ("movie", movie.id.as_str()),
                 ("auditorium", showtime.auditorium_id.as_str()),
+                ("startsAtMillis", &showtime.starts_at.as_millis().to_string()),
+                ("cancelPolicy", showtime.cancel_policy.as_str()),
+                ("prices", &to_json(&showtime.prices)),
             ]),
         };
         self.audit_deed(&mut tx, staff, &deed).await?;
         tx.commit().await?;
         Ok(Added::New)
-    }
-
-    /// Takes the key; what it had been used for, where it was.
-    async fn asked_before(
-        &self,
-        tx: &mut Tx,
-        key: Option<&RequestKey>,
-        resource: &str,
-    ) -> Result<Option<Added>, StoreError> {
-        let Some(key) = key else { return Ok(None) };
-        Ok(match claim(tx, key, resource, self.now()).await? {
-            Claim::First => None,
-            Claim::Repeated(resource) => Some(Added::Before(resource)),
-            Claim::OtherBody => Some(Added::Refused(Refusal::IdempotencyKeyReused)),
-        })
     }
 
     /// Empty where there is no such auditorium.
@@ -197,30 +124,6 @@ impl Store {
         .map(|row| Ok((word(row, "grade")?, number(row, "seats")?)))
         .collect()
     }
-}
-
-enum Added {
-    New,
-    /// The resource that its key had made before.
-    Before(String),
-    Refused(Refusal),
-}
-
-/// False when there is one of this id or title.
-pub(super) async fn insert_movie(tx: &mut Tx, movie: &Movie) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(
-        "insert into movie (movie_id, title, original_title, runtime_minutes, age_rating, \
-         status) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-    )
-    .bind(movie.id.as_str())
-    .bind(movie.title.as_str())
-    .bind(movie.original_title.as_str())
-    .bind(i64::from(movie.runtime_minutes))
-    .bind(movie.age_rating.as_str())
-    .bind(movie.status.as_str())
-    .execute(&mut **tx)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
 }
 
 /// A showtime with its pools; or else what is there already: the showtime itself, or another one in
