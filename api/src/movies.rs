@@ -1,4 +1,4 @@
-//! Movies: listed, read, and added by staff.
+//! Movies: listed, read, added and corrected by staff.
 
 use crate::App;
 use crate::caller::Staff;
@@ -150,7 +150,8 @@ struct ChangeBody {
 
 /// Corrects a film, or ends its run; what is not named stays.
 ///
-/// What was sold stays as it was sold. 409 `wrong-state`: it has shows to come.
+/// What was sold stays as it was sold, and shows that are put on keep their times. 409
+/// `title-taken`: another film has this title; `shows-to-come`: its run cannot end before its last.
 #[utoipa::path(
     patch, path = "/admin/movies/{id}", operation_id = "changeMovie",
     request_body = ChangeBody,

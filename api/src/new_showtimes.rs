@@ -52,7 +52,7 @@ fn usual_party() -> u32 {
 
 /// Puts a showtime on, with all seats of its auditorium.
 ///
-/// 409 `auditorium-taken`: it shows something else at that time. 422 `unfit-showtime`: times out of
+/// 409 `auditorium-taken`: it shows something else at that time; `movie-ended`: its run has. 422 `unfit-showtime`: times out of
 /// order, or prices that are not those of the auditorium.
 #[utoipa::path(
     post, path = "/admin/showtimes", operation_id = "addShowtime",

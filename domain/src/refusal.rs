@@ -101,7 +101,7 @@ impl Refusal {
             Self::AccessibleSeatOnly { .. } => "accessible-seat-only",
             Self::AmountMismatch { .. } => "amount-mismatch",
             Self::PaymentInProgress => "payment-in-progress",
-            Self::WrongState | Self::MovieEnded | Self::ShowsToCome => "wrong-state",
+            Self::WrongState => "wrong-state",
             Self::DeadlinePassed => "deadline-passed",
             Self::UnknownSeats { .. }
             | Self::UnknownTickets { .. }
@@ -120,6 +120,8 @@ impl Refusal {
             Self::LimitExceeded | Self::TooManyUnpaid { .. } => "limit-exceeded",
             Self::Unfit(_) => "unfit-showtime",
             Self::TitleTaken => "title-taken",
+            Self::MovieEnded => "movie-ended",
+            Self::ShowsToCome => "shows-to-come",
             Self::AuditoriumTaken { .. } => "auditorium-taken",
         }
     }

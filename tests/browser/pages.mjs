@@ -329,6 +329,9 @@ const stories = {
     await film.locator("summary").click();
     await film.locator(".danger").click();
     await film.waitFor({ state: "detached" });
+    await staff.seen("ended");
+    await staff.click("#ended button");
+    await film.waitFor();
   },
 
   async "books without any script"() {

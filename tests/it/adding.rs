@@ -206,11 +206,11 @@ async fn a_film_is_corrected_and_its_run_ends() {
     let taken = text(&like["movieTitle"]);
     refused(change(json!({"title": taken})).await, 409, "title-taken");
     let added = staff.post("/admin/showtimes", show(&movie, &like)).await.expect(201);
-    refused(change(json!({"status": "ENDED"})).await, 409, "wrong-state");
+    refused(change(json!({"status": "ENDED"})).await, 409, "shows-to-come");
     let given_up = format!("/admin/showtimes/{}/cancellation", id(&added));
     staff.post(&given_up, json!({"reason": "nobody came"})).await;
     assert_eq!(change(json!({"status": "ENDED"})).await.expect(200)["status"], "ENDED");
-    refused(staff.post("/admin/showtimes", show(&movie, &like)).await, 409, "wrong-state");
+    refused(staff.post("/admin/showtimes", show(&movie, &like)).await, 409, "movie-ended");
 }
 
 /// All events, page by page.

@@ -127,7 +127,8 @@ impl Store {
         if after == before {
             return left(tx, Catalogued::Done(before)).await;
         }
-        if after.status == MovieStatus::Ended && self.is_to_be_shown(&mut tx, id).await? {
+        let ends = before.status != after.status && after.status == MovieStatus::Ended;
+        if ends && self.is_to_be_shown(&mut tx, id).await? {
             return left(tx, Catalogued::Refused(Refusal::ShowsToCome)).await;
         }
         match update_movie(&mut tx, &after).await {

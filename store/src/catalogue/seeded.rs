@@ -5,7 +5,7 @@ use super::showtimes::put_on;
 use crate::writer::Tx;
 use crate::{Store, StoreError};
 use domain::catalogue::{Auditorium, Movie, Showtime, Theater};
-use domain::words::Grade;
+use domain::words::{Grade, MovieStatus};
 use std::collections::BTreeMap;
 
 impl Store {
@@ -55,24 +55,26 @@ impl Store {
     }
 
     /// Showtimes with their pools, `sellable` places per grade; see [`Store::put_movies`]. What staff
-    /// has put on stays: at the same time in an auditorium, and a film of the same title.
+    /// has done stays: what is on at the same time in an auditorium, a film of the same title, and
+    /// the end of a run.
     pub async fn put_showtimes(
         &self,
         showtimes: &[(Showtime, BTreeMap<Grade, u32>)],
     ) -> Result<u64, StoreError> {
-        let mut there = BTreeMap::new();
+        let mut shown = BTreeMap::new();
         for (showtime, _) in showtimes {
-            if !there.contains_key(&showtime.movie_id) {
-                let is_there = self.movie(&showtime.movie_id).await?.is_some();
-                if !is_there {
+            if !shown.contains_key(&showtime.movie_id) {
+                let movie = self.movie(&showtime.movie_id).await?;
+                if movie.is_none() {
                     tracing::warn!(movie.id = %showtime.movie_id, "its title is another film's");
                 }
-                there.insert(&showtime.movie_id, is_there);
+                let is_shown = movie.is_some_and(|movie| movie.status == MovieStatus::Showing);
+                shown.insert(&showtime.movie_id, is_shown);
             }
         }
         let mut tx = self.begin().await?;
         let mut added = 0;
-        for (showtime, sellable) in showtimes.iter().filter(|(it, _)| there[&it.movie_id]) {
+        for (showtime, sellable) in showtimes.iter().filter(|(it, _)| shown[&it.movie_id]) {
             if put_on(&mut tx, showtime, sellable).await?.is_none() {
                 added += 1;
             }

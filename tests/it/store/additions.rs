@@ -265,6 +265,11 @@ async fn what_is_seeded_leaves_what_staff_put_on(f: &Fixture) {
         seeded("other-time", &added.movie_id, added.starts_at.plus(24 * HOUR)),
     ];
     assert_eq!(f.store.put_showtimes(&showtimes).await.expect("it writes"), 1);
+    let other = NewMovie { title: "기생충 3".to_owned(), ..parasite_2() };
+    let over = done(f.add(&other).await).id;
+    done(f.change(&over, &ended()).await);
+    let again = [seeded("over", &over, added.starts_at.plus(48 * HOUR))];
+    assert_eq!(f.store.put_showtimes(&again).await.expect("it writes"), 0);
 }
 
 async fn a_film_is_corrected(f: &Fixture) {

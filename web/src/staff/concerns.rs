@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
-        .route("/staff/refund-accounts", post(refund_to_account))
-        .route("/staff/outside-refunds", post(record_outside_refund))
-        .route("/staff/settlements", post(settle))
+        .route("/staff/refund-accounts", post(refund_to_account).get(back))
+        .route("/staff/outside-refunds", post(record_outside_refund).get(back))
+        .route("/staff/settlements", post(settle).get(back))
 }
 
 #[derive(Deserialize)]
@@ -133,6 +133,11 @@ async fn settle(
         key: None,
     };
     acted(&site, &visitor, command).await
+}
+
+/// Whoever asks for where a form was sent to.
+async fn back() -> Response {
+    page::see("/staff")
 }
 
 async fn acted(site: &Site, visitor: &Visitor, command: Command) -> Response {

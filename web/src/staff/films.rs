@@ -21,8 +21,8 @@ use uuid::Uuid;
 pub(super) fn routes() -> Router<Site> {
     Router::new()
         .route("/staff/films", get(films).post(add))
-        .route("/staff/films/{id}", post(correct))
-        .route("/staff/films/{id}/end", post(end))
+        .route("/staff/films/{id}", post(correct).get(back))
+        .route("/staff/films/{id}/run", post(end_or_resume).get(back))
 }
 
 #[derive(Template)]
@@ -31,6 +31,8 @@ struct FilmsPage {
     frame: Frame,
     staff: &'static StaffWords,
     films: Vec<MovieJson>,
+    /// Whose run has ended.
+    ended: Vec<MovieJson>,
     ratings: Vec<&'static str>,
     minutes_max: u32,
     key: String,
@@ -43,9 +45,10 @@ async fn films(State(site): State<Site>, visitor: Visitor) -> Response {
 async fn films_with(site: &Site, visitor: &Visitor, refused: Option<Refused>) -> Response {
     let found = async {
         is_staff(site, visitor).await?;
-        site.all(visitor, "/movies?limit=100&status=SHOWING").await
+        let films = site.all(visitor, "/movies?limit=100&status=SHOWING").await?;
+        Ok::<_, Refused>((films, site.all(visitor, "/movies?limit=100&status=ENDED").await?))
     };
-    let mut films: Vec<MovieJson> = match found.await {
+    let (mut films, ended): (Vec<MovieJson>, Vec<MovieJson>) = match found.await {
         Ok(films) => films,
         Err(refused) => return turned_away(visitor, refused),
     };
@@ -58,6 +61,7 @@ async fn films_with(site: &Site, visitor: &Visitor, refused: Option<Refused>) ->
         frame,
         staff,
         films,
+        ended,
         ratings: AgeRating::EVERY.iter().map(|rating| rating.as_str()).collect(),
         minutes_max: RUNTIME_MINUTES_MAX,
         key: Uuid::new_v4().simple().to_string(),
@@ -95,14 +99,34 @@ async fn correct(
     Path(id): Path<String>,
     Form(film): Form<Film>,
 ) -> Response {
-    let (path, body) = (format!("/admin/movies/{id}"), film.body());
+    let path = format!("/admin/movies/{id}");
+    let mut body = film.body();
+    // Emptied, it is the title again.
+    if body["originalTitle"].is_null() {
+        body["originalTitle"] = json!(film.title);
+    }
     acted(&site, &visitor, Command { method: Method::PATCH, path, body, key: None }).await
 }
 
-async fn end(State(site): State<Site>, visitor: Visitor, Path(id): Path<String>) -> Response {
+#[derive(Deserialize)]
+struct Run {
+    status: MovieStatus,
+}
+
+async fn end_or_resume(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(run): Form<Run>,
+) -> Response {
     let path = format!("/admin/movies/{id}");
-    let body = json!({"status": MovieStatus::Ended});
+    let body = json!({"status": run.status});
     acted(&site, &visitor, Command { method: Method::PATCH, path, body, key: None }).await
+}
+
+/// Whoever asks for where a form was sent to.
+async fn back() -> Response {
+    page::see("/staff/films")
 }
 
 async fn acted(site: &Site, visitor: &Visitor, command: Command) -> Response {

@@ -32,11 +32,12 @@ pub(crate) struct AuthFlags {
     /// Without it there are no tokens, and the API listens on loopback only.
     #[arg(long, value_name = "FILE|URL", env = "MARQUEE_AUTH_KEYS")]
     auth_keys: Option<String>,
-    /// How many requests a second one person may send, four times as many at once; 0: any number.
+    /// How many requests a second one person may send to each process, four times as many at once; 0:
+    /// any number.
     #[arg(long, env = "MARQUEE_RATE_LIMIT", default_value_t = 50)]
     rate_limit: u32,
-    /// How many reservations a minute people without an account may make from one address; 0: any
-    /// number.
+    /// How often a minute people without an account may try to reserve from one address, at each
+    /// process; 0: any number.
     #[arg(long, env = "MARQUEE_STRANGERS_LIMIT", default_value_t = 60)]
     strangers_limit: u32,
     /// How many proxies of ours stand before the API, one behind the other: each adds to
