@@ -111,8 +111,10 @@ async fn a_booking_is_one_trace_from_the_request_to_the_payment_company() {
     let app = App::start_with(&variables, &["--log-format", "json", "--log", log]).await;
     let customer = app.somebody();
     let body = json!({
-        "customerName": "홍길동", "movieName": "사탄의인형3", "reservationStatus": "예매완료",
-        "contact": {"phone": "01012345678"},
+        "showtimeId": customer.own_showtime().await["id"], "grade": "STANDARD",
+        "admissions": [{"type": "ADULT", "count": 1}],
+        "contact": {"name": "홍길동", "phone": "01012345678"},
+        "plan": {"method": "CARD", "seats": "best"},
     });
     let in_trace =
         |request: RequestBuilder| request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));

@@ -12,6 +12,9 @@ use domain::ids::MovieId;
 use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::words::{AgeRating, MovieStatus, ShowtimeStatus, StaffAction};
+use sqlx::Any;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
 
 /// A film as staff wants it in the catalogue.
 #[derive(Debug, Clone)]
@@ -214,34 +217,26 @@ fn told(movie: &Movie) -> Facts {
 }
 
 async fn update_movie(tx: &mut Tx, movie: &Movie) -> sqlx::Result<()> {
-    sqlx::query(
-        "update movie set title = $2, original_title = $3, runtime_minutes = $4, \
-         age_rating = $5, status = $6 where movie_id = $1",
-    )
-    .bind(movie.id.as_str())
-    .bind(movie.title.as_str())
-    .bind(movie.original_title.as_str())
-    .bind(i64::from(movie.runtime_minutes))
-    .bind(movie.age_rating.as_str())
-    .bind(movie.status.as_str())
-    .execute(&mut **tx)
-    .await?;
+    let sql = "update movie set title = $2, original_title = $3, runtime_minutes = $4, \
+               age_rating = $5, status = $6 where movie_id = $1";
+    with(sql, movie).execute(&mut **tx).await?;
     Ok(())
 }
 
 /// False when there is one of this id or title.
 pub(super) async fn insert_movie(tx: &mut Tx, movie: &Movie) -> Result<bool, StoreError> {
-    let inserted = sqlx::query(
-        "insert into movie (movie_id, title, original_title, runtime_minutes, age_rating, \
-         status) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-    )
-    .bind(movie.id.as_str())
-    .bind(movie.title.as_str())
-    .bind(movie.original_title.as_str())
-    .bind(i64::from(movie.runtime_minutes))
-    .bind(movie.age_rating.as_str())
-    .bind(movie.status.as_str())
-    .execute(&mut **tx)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
+    let sql = "insert into movie (movie_id, title, original_title, runtime_minutes, age_rating, \
+               status) values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
+    Ok(with(sql, movie).execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// A statement whose parameters are all that a film has.
+fn with<'q>(sql: &'static str, movie: &'q Movie) -> Query<'q, Any, AnyArguments> {
+    sqlx::query(sql)
+        .bind(movie.id.as_str())
+        .bind(movie.title.as_str())
+        .bind(movie.original_title.as_str())
+        .bind(i64::from(movie.runtime_minutes))
+        .bind(movie.age_rating.as_str())
+        .bind(movie.status.as_str())
 }
