@@ -59,13 +59,13 @@ impl Rates {
     /// So many requests a second of each person, and so many reservations a minute of all strangers
     /// of an address; 0: any number.
     pub fn new(per_second: u32, strangers_per_minute: u32) -> Self {
-        let person = NonZeroU32::new(per_second).map(|rate| {
+        let people = NonZeroU32::new(per_second).map(|rate| {
             let burst = rate.saturating_mul(NonZeroU32::new(BURST_SECS).expect("more than 0"));
             Buckets::new("person", Quota::per_second(rate).allow_burst(burst), BURST_SECS)
         });
         let strangers = NonZeroU32::new(strangers_per_minute)
             .map(|rate| Buckets::new("address", Quota::per_minute(rate), MINUTE_SECS));
-        Self { people: person, strangers }
+        Self { people, strangers }
     }
 
     /// Takes from a person's bucket; 429 when it is empty.

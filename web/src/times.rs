@@ -20,7 +20,7 @@ pub(crate) fn now() -> String {
 
 /// The instant that a clock in Seoul shows this.
 pub(crate) fn in_seoul(shown: DateTime) -> Option<Timestamp> {
-    Offset::constant(9).to_timestamp(shown).ok()
+    shown.to_zoned(seoul()).ok().map(|at| at.timestamp())
 }
 
 /// `19:30`

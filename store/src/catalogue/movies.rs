@@ -8,7 +8,7 @@ use crate::writer::{Tx, left};
 use crate::{Store, StoreError, fresh, repeated};
 use domain::audit_entry::{Facts, facts};
 use domain::catalogue::Movie;
-use domain::ids::MovieId;
+use domain::ids::{MovieId, NotAnId};
 use domain::person::Person;
 use domain::refusal::Refusal;
 use domain::words::{AgeRating, MovieStatus, ShowtimeStatus, StaffAction};
@@ -44,10 +44,10 @@ pub enum Catalogued<T> {
     Refused(Refusal),
 }
 
-pub(super) enum Added {
+pub(super) enum Added<Id> {
     New,
-    /// The resource that its key had made before.
-    Before(String),
+    /// What its key had made before.
+    Before(Id),
     Refused(Refusal),
 }
 
@@ -70,7 +70,6 @@ impl Store {
         match repeated(|| self.try_add_movie(staff, &movie, key)).await? {
             Added::New => Ok(Catalogued::Done(movie)),
             Added::Before(id) => {
-                let id = MovieId::parse(id).map_err(|why| broken("resource", why))?;
                 let before = self.movie(&id).await?;
                 before.map(Catalogued::Replayed).ok_or_else(|| broken("resource", "no such movie"))
             }
@@ -83,7 +82,7 @@ impl Store {
         staff: &Person,
         movie: &Movie,
         key: Option<&RequestKey>,
-    ) -> Result<Added, StoreError> {
+    ) -> Result<Added<MovieId>, StoreError> {
         let mut tx = self.begin().await?;
         if let Some(before) = self.asked_before(&mut tx, key, movie.id.as_str()).await? {
             return left(tx, before).await;
@@ -178,16 +177,22 @@ impl Store {
     }
 
     /// Takes the key; what it had been used for, where it was.
-    pub(super) async fn asked_before(
+    pub(super) async fn asked_before<Id>(
         &self,
         tx: &mut Tx,
         key: Option<&RequestKey>,
         resource: &str,
-    ) -> Result<Option<Added>, StoreError> {
+    ) -> Result<Option<Added<Id>>, StoreError>
+    where
+        Id: TryFrom<String, Error = NotAnId>,
+    {
         let Some(key) = key else { return Ok(None) };
         Ok(match claim(tx, key, resource, self.now()).await? {
             Claim::First => None,
-            Claim::Repeated(resource) => Some(Added::Before(resource)),
+            Claim::Repeated(resource) => {
+                let id = Id::try_from(resource).map_err(|why| broken("resource", why))?;
+                Some(Added::Before(id))
+            }
             Claim::OtherBody => Some(Added::Refused(Refusal::IdempotencyKeyReused)),
         })
     }

@@ -49,9 +49,7 @@ impl Store {
         let id = ShowtimeId::parse(fresh::id('s')).map_err(|why| broken("showtime_id", why))?;
         let (id, replayed) = match repeated(|| self.try_add_showtime(staff, &id, new, key)).await? {
             Added::New => (id, false),
-            Added::Before(id) => {
-                (ShowtimeId::parse(id).map_err(|why| broken("resource", why))?, true)
-            }
+            Added::Before(id) => (id, true),
             Added::Refused(refusal) => return Ok(Catalogued::Refused(refusal)),
         };
         let found = self.showtime(&id).await?;
@@ -65,7 +63,7 @@ impl Store {
         id: &ShowtimeId,
         new: &NewShowtime,
         key: Option<&RequestKey>,
-    ) -> Result<Added, StoreError> {
+    ) -> Result<Added<ShowtimeId>, StoreError> {
         let sellable = self.seats_per_grade(&new.auditorium_id).await?;
         let mut tx = self.begin().await?;
         if let Some(before) = self.asked_before(&mut tx, key, id.as_str()).await? {

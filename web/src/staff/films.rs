@@ -80,7 +80,10 @@ struct Film {
 
 impl Film {
     fn body(&self) -> Value {
-        let original_title = Some(self.original_title.trim()).filter(|title| !title.is_empty());
+        let original_title = match self.original_title.trim() {
+            "" => &self.title,
+            given => given,
+        };
         json!({
             "title": self.title, "originalTitle": original_title,
             "runtimeMinutes": self.minutes, "ageRating": self.rating,
@@ -99,12 +102,7 @@ async fn correct(
     Path(id): Path<String>,
     Form(film): Form<Film>,
 ) -> Response {
-    let path = format!("/admin/movies/{id}");
-    let mut body = film.body();
-    // Emptied, it is the title again.
-    if body["originalTitle"].is_null() {
-        body["originalTitle"] = json!(film.title);
-    }
+    let (path, body) = (format!("/admin/movies/{id}"), film.body());
     acted(&site, &visitor, Command { method: Method::PATCH, path, body, key: None }).await
 }
 
